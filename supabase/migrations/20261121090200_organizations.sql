@@ -1,0 +1,112 @@
+-- Organizations, and the guard that keeps their derived numbers derived.
+
+create function private.default_organization_status() returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select default_organization_status from private.settings;
+$$;
+
+comment on function private.default_organization_status() is
+  'Status of an organization when Clerk first reports it.';
+
+create function private.new_join_code() returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  -- 48 random bits of a version-4 UUID: short enough to type, too many to guess.
+  select upper(left(replace(gen_random_uuid()::text, '-', ''), 12));
+$$;
+
+comment on function private.new_join_code() is 'A new code that people ask to join with: 12 characters, 0-9 and A-F.';
+
+create table public.organizations (
+  id uuid not null default gen_random_uuid(),
+  clerk_org_id text not null,
+  name text not null default '',
+  slug text,
+  status text not null default private.default_organization_status(),
+  subscription_plan text,
+  join_code text not null default private.new_join_code(),
+  seat_limit integer not null default 0,
+  members_count integer not null default 0,
+  pending_invitations_count integer not null default 0,
+  seats_used integer not null generated always as (members_count + pending_invitations_count) stored,
+  over_capacity boolean not null generated always as (members_count + pending_invitations_count > seat_limit) stored,
+  last_synced_at timestamptz,
+  clerk_updated_at timestamptz not null default '-infinity',
+  deleted_at timestamptz,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint organizations_pkey primary key (id),
+  constraint organizations_clerk_org_id_unique unique (clerk_org_id),
+  constraint organizations_clerk_org_id_bounded check (length(clerk_org_id) between 1 and 255),
+  constraint organizations_name_bounded check (length(name) <= 256),
+  constraint organizations_slug_bounded check (length(slug) <= 256),
+  constraint organizations_status_known check (status in ('pending', 'approved', 'suspended')),
+  constraint organizations_subscription_plan_fkey foreign key (subscription_plan) references public.plans (id),
+  constraint organizations_join_code_unique unique (join_code),
+  constraint organizations_join_code_bounded check (length(join_code) between 8 and 64),
+  constraint organizations_seat_limit_not_negative check (seat_limit >= 0),
+  constraint organizations_members_count_not_negative check (members_count >= 0),
+  constraint organizations_pending_invitations_count_not_negative check (pending_invitations_count >= 0)
+);
+
+create index organizations_subscription_plan_idx on public.organizations (subscription_plan);
+
+comment on table public.organizations is
+  'An organization of Clerk, with its seats. The row lock on it decides who gets the last seat.';
+comment on column public.organizations.status is
+  'pending: may not buy or add members yet; approved; suspended: may not buy or add members any more.';
+comment on column public.organizations.subscription_plan is 'Plan of the current subscription. Derived by trigger.';
+comment on column public.organizations.join_code is 'Whoever has it may ask to join; an admin approves.';
+comment on column public.organizations.seat_limit is
+  'Always organization_subscriptions.purchased_seats, 0 without a subscription. Derived by trigger; any other value is refused.';
+comment on column public.organizations.members_count is 'Active members. Counted by trigger; any other value is refused.';
+comment on column public.organizations.pending_invitations_count is
+  'Invitations that hold a seat. Counted by trigger; any other value is refused.';
+comment on column public.organizations.seats_used is 'members_count + pending_invitations_count.';
+comment on column public.organizations.over_capacity is
+  'Facts from Clerk or Stripe took it past its limit: nobody can be added until that ends.';
+comment on column public.organizations.last_synced_at is 'When Postgres was last compared with Clerk and Stripe.';
+comment on column public.organizations.clerk_updated_at is
+  'Watermark: what Clerk said at this moment or before is already here.';
+comment on column public.organizations.deleted_at is
+  'Deleted in Clerk. The row stays as a tombstone, so that a late event cannot bring it back.';
+
+create table private.organization_syncs (
+  organization_id uuid not null,
+  attempted_at timestamptz not null default '-infinity',
+  lease_id uuid,
+  leased_until timestamptz not null default '-infinity',
+  constraint organization_syncs_pkey primary key (organization_id),
+  constraint organization_syncs_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id)
+);
+
+create index organization_syncs_waiting_idx on private.organization_syncs (attempted_at);
+
+comment on table private.organization_syncs is
+  'The queue of the sweep: one row a living organization, the longest waiting first.';
+comment on column private.organization_syncs.attempted_at is
+  'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
+comment on column private.organization_syncs.lease_id is
+  'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
+
+create function private.queue_organization_for_sync() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into private.organization_syncs (organization_id) values (new.id);
+  return null;
+end;
+$$;
+
+comment on function private.queue_organization_for_sync() is 'Trigger: puts a new organization into the queue of the sweep.';
+
+create trigger organizations_queued_for_sync
+  after insert on public.organizations
+  for each row execute function private.queue_organization_for_sync();
