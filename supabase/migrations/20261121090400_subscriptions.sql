@@ -1,0 +1,122 @@
+-- What is paid for: every seat subscription that Stripe has told us of, and the
+-- one of them that counts now.
+
+create table private.stripe_subscriptions (
+  stripe_subscription_id text not null,
+  organization_id uuid not null,
+  stripe_item_id text,
+  status text not null,
+  plan text,
+  billing_period text,
+  quantity integer not null,
+  current_period_end timestamptz,
+  cancel_at_period_end boolean not null default false,
+  first_payment text not null default 'unknown',
+  stripe_created_at timestamptz not null,
+  watermark timestamptz not null,
+  watermark_asked boolean not null default false,
+  watermark_tiebreak text not null default '',
+  version bigint not null default 1,
+  constraint stripe_subscriptions_pkey primary key (stripe_subscription_id),
+  constraint stripe_subscriptions_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
+  constraint stripe_subscriptions_plan_fkey foreign key (plan) references public.plans (id),
+  constraint stripe_subscriptions_quantity_not_negative check (quantity >= 0),
+  constraint stripe_subscriptions_first_payment_known check (first_payment in ('unknown', 'assumed', 'awaited', 'paid'))
+);
+
+create index stripe_subscriptions_organization_id_idx on private.stripe_subscriptions (organization_id);
+create index stripe_subscriptions_plan_idx on private.stripe_subscriptions (plan);
+
+comment on table private.stripe_subscriptions is
+  'One row a seat subscription, with what Stripe last said of it. organization_subscriptions is chosen from these.';
+comment on column private.stripe_subscriptions.first_payment is
+  'paid once Stripe has said that its first invoice is paid (or that none is due); awaited when Checkout ended unpaid. Only paid subscriptions give seats.';
+comment on column private.stripe_subscriptions.watermark is
+  'Stripe''s time up to which events are already in here: an older one is stale. Events have whole seconds (Stripe: Event object, created).';
+comment on column private.stripe_subscriptions.watermark_asked is
+  'The row was read from Stripe, not from an event: an event up to the watermark may be older or newer than it, so Stripe is asked again.';
+comment on column private.stripe_subscriptions.watermark_tiebreak is
+  'Settles two events of one second when Stripe does not know the subscription and so cannot be asked.';
+comment on column private.stripe_subscriptions.version is
+  'Counts writes: an answer of Stripe''s that was asked for at an older version is asked for again.';
+
+create table public.organization_subscriptions (
+  organization_id uuid not null,
+  stripe_customer_id text,
+  stripe_seat_subscription_id text,
+  stripe_seat_item_id text,
+  status text not null default 'none',
+  plan text,
+  seat_billing_period text,
+  purchased_seats integer not null default 0,
+  renewal_seats integer,
+  current_period_end timestamptz,
+  cancel_at_period_end boolean not null default false,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint organization_subscriptions_pkey primary key (organization_id),
+  constraint organization_subscriptions_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
+  constraint organization_subscriptions_stripe_customer_id_unique unique (stripe_customer_id),
+  constraint organization_subscriptions_stripe_customer_id_bounded
+    check (length(stripe_customer_id) between 1 and 255),
+  constraint organization_subscriptions_stripe_seat_subscription_id_unique unique (stripe_seat_subscription_id),
+  constraint organization_subscriptions_status_known check (status in (
+    'none', 'incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'
+  )),
+  constraint organization_subscriptions_plan_fkey foreign key (plan) references public.plans (id),
+  constraint organization_subscriptions_billing_period_known check (seat_billing_period in ('monthly', 'yearly')),
+  constraint organization_subscriptions_purchased_seats_not_negative check (purchased_seats >= 0),
+  constraint organization_subscriptions_renewal_seats_not_negative check (renewal_seats >= 0)
+);
+
+create index organization_subscriptions_plan_idx on public.organization_subscriptions (plan);
+
+comment on table public.organization_subscriptions is
+  'The current subscription of an organization: one row each, present from the first checkout on.';
+comment on column public.organization_subscriptions.status is 'Stripe''s subscription status; none before the first.';
+comment on column public.organization_subscriptions.purchased_seats is
+  'Seats paid for in the current billing period; organizations.seat_limit follows it by trigger.';
+comment on column public.organization_subscriptions.renewal_seats is
+  'Seats that the next invoice bills: the quantity on the Stripe item. Null without a subscription.';
+
+create table public.seat_changes (
+  id uuid not null default gen_random_uuid(),
+  organization_id uuid not null,
+  kind text not null,
+  state text not null default 'open',
+  plan text not null,
+  billing_period text not null,
+  seats integer not null,
+  success_url text not null,
+  cancel_url text not null,
+  actor text not null,
+  stripe_checkout_session_id text,
+  expires_at timestamptz not null,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint seat_changes_pkey primary key (id),
+  constraint seat_changes_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+  constraint seat_changes_kind_known check (kind in ('checkout')),
+  constraint seat_changes_state_known
+    check (state in ('open', 'awaiting_payment', 'completed', 'expired', 'failed', 'superseded')),
+  constraint seat_changes_price_fkey
+    foreign key (plan, billing_period) references public.plan_prices (plan, billing_period),
+  constraint seat_changes_seats_positive check (seats > 0),
+  constraint seat_changes_urls_bounded check (length(success_url) <= 2048 and length(cancel_url) <= 2048),
+  constraint seat_changes_actor_bounded check (length(actor) between 1 and 255),
+  constraint seat_changes_session_unique unique (stripe_checkout_session_id)
+);
+
+create unique index seat_changes_one_open on public.seat_changes (organization_id) where state = 'open';
+create index seat_changes_organization_id_idx on public.seat_changes (organization_id, created_at desc);
+create index seat_changes_price_idx on public.seat_changes (plan, billing_period);
+
+comment on table public.seat_changes is
+  'Intents to change what is paid for, written before Stripe is called, and how each ended. The id is Stripe''s idempotency key.';
+comment on column public.seat_changes.kind is 'checkout: the first purchase, through Stripe Checkout.';
+comment on column public.seat_changes.state is
+  'open → completed, awaiting_payment (Checkout ended, a delayed payment is under way) → completed or failed, expired, or superseded by a later one.';
+comment on column public.seat_changes.actor is 'Clerk user id of who asked for it.';
+comment on column public.seat_changes.expires_at is 'When Stripe closes the Checkout Session.';
