@@ -1,0 +1,392 @@
+-- Facts from Clerk. They are recorded whatever they do to the numbers, in any
+-- order and any number of times with the same result.
+
+create table private.webhook_events (
+  provider text not null,
+  event_id text not null,
+  type text not null,
+  outcome text not null default 'applied',
+  received_at timestamptz not null default clock_timestamp(),
+  constraint webhook_events_pkey primary key (provider, event_id),
+  constraint webhook_events_provider_known check (provider in ('stripe', 'clerk')),
+  constraint webhook_events_event_id_bounded check (length(event_id) between 1 and 255),
+  constraint webhook_events_type_bounded check (length(type) between 1 and 255),
+  constraint webhook_events_outcome_bounded check (length(outcome) between 1 and 64)
+);
+
+comment on table private.webhook_events is
+  'Each event that has been worked off, once: the dedupe ledger. Written in the transaction that does the work.';
+comment on column private.webhook_events.event_id is 'Stripe''s evt_… or the svix-id, which stays the same over retries.';
+comment on column private.webhook_events.outcome is 'applied, stale, or why it was ignored.';
+
+create function private.record_webhook_event(p_provider text, p_event_id text, p_type text) returns boolean
+language sql
+set search_path = ''
+as $$
+  -- A second delivery of an event waits here for the first one's transaction.
+  with recorded as (
+    insert into private.webhook_events (provider, event_id, type) values (p_provider, p_event_id, p_type)
+    on conflict do nothing
+    returning 1
+  )
+  select exists (select from recorded);
+$$;
+
+comment on function private.record_webhook_event(text, text, text) is
+  'Enters an event into the ledger; false when it is there already.';
+
+create function private.clerk_time(p_clerk_time jsonb) returns timestamptz
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Clerk documents milliseconds and publishes examples in seconds.
+  select to_timestamp(case when n > 100000000000 then n / 1000 else n end)
+  from (
+    select case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end as n
+  ) as given;
+$$;
+
+comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
+
+create function private.record_organization(
+  p_clerk_org_id text,
+  p_name text default null,
+  p_slug text default null,
+  p_updated_at timestamptz default '-infinity'
+) returns public.organizations
+language plpgsql
+set search_path = ''
+as $$
+declare
+  organization public.organizations;
+begin
+  insert into public.organizations (clerk_org_id) values (p_clerk_org_id) on conflict do nothing;
+  select * into organization from public.organizations where clerk_org_id = p_clerk_org_id for no key update;
+  if p_name is not null and p_updated_at > organization.clerk_updated_at then
+    update public.organizations
+    set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
+    where id = organization.id
+    returning * into organization;
+  end if;
+  return organization;
+end;
+$$;
+
+comment on function private.record_organization(text, text, text, timestamptz) is
+  'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there.';
+
+create function private.end_organization(p_organization_id uuid, p_deleted_at timestamptz) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.organizations set deleted_at = p_deleted_at
+  where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
+  update public.organization_members
+  set status = case status when 'requested' then 'rejected' else 'removed' end
+  where organization_id = p_organization_id and status in ('requested', 'active');
+  update public.organization_invitations
+  set status = case status when 'accepted' then 'joined' else 'revoked' end
+  where organization_id = p_organization_id and status in ('reserved', 'pending', 'accepted');
+  delete from private.organization_syncs where organization_id = p_organization_id;
+end;
+$$;
+
+comment on function private.end_organization(uuid, timestamptz) is
+  'Clerk has deleted the organization: everyone''s seat is free. Clerk does not document whether it also sends the membership events.';
+
+create function private.clerk_membership(p_data jsonb, p_event_type text, p_at timestamptz) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_data ->> 'id',
+    'userId', p_data #>> '{public_user_data,user_id}',
+    'email', p_data #>> '{public_user_data,identifier}',
+    'role', p_data ->> 'role',
+    'createdAt', coalesce(private.clerk_time(p_data -> 'created_at'), p_at),
+    -- Clerk's times end at the millisecond; the microsecond lets an update win
+    -- over the creation of the same moment.
+    'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
+      + case when p_event_type like '%.updated' then interval '1 microsecond' else interval '0' end
+  );
+$$;
+
+comment on function private.clerk_membership(jsonb, text, timestamptz) is
+  'The data of an organizationMembership event as private.record_membership() takes it.';
+
+create function private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean) returns uuid
+language sql
+stable
+set search_path = ''
+as $$
+  select id
+  from public.organization_members
+  where organization_id = p_organization_id
+    and clerk_user_id = p_membership ->> 'userId'
+    and clerk_membership_id is null
+    and status in ('active', 'requested')
+    -- The end of an earlier membership is no end of this one; a minute is for
+    -- clocks that differ.
+    and (status = 'active' and not p_removed
+      or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
+  order by status
+  limit 1;
+$$;
+
+comment on function private.adoptable_member(uuid, jsonb, boolean) is
+  'The member that a command of ours made and that Clerk now reports under its own id, if there is one.';
+
+create function private.record_membership(p_organization public.organizations, p_membership jsonb, p_removed boolean)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  member public.organization_members;
+  living public.organization_members;
+  ended boolean := p_removed or p_organization.deleted_at is not null;
+  made_at timestamptz := (p_membership ->> 'createdAt')::timestamptz;
+  said_at timestamptz := (p_membership ->> 'updatedAt')::timestamptz;
+begin
+  select * into member from public.organization_members
+  where clerk_membership_id = p_membership ->> 'id'
+    or id = private.adoptable_member(p_organization.id, p_membership, p_removed)
+  order by clerk_membership_id nulls last
+  limit 1;
+  ended := ended or coalesce(member.status in ('removed', 'rejected'), false);
+
+  -- Clerk allows a person one membership an organization: of two, the older
+  -- one has ended, and its event is still on the way.
+  if not ended then
+    select * into living from public.organization_members
+    where organization_id = p_organization.id and clerk_user_id = p_membership ->> 'userId'
+      and status = 'active' and id is distinct from member.id;
+    if (living.clerk_created_at, living.clerk_membership_id) > (made_at, p_membership ->> 'id') then
+      ended := true;
+    elsif living.id is not null then
+      update public.organization_members set status = 'removed' where id = living.id;
+    end if;
+  end if;
+
+  if member.id is null then
+    insert into public.organization_members (
+      organization_id, clerk_membership_id, clerk_user_id, email, role, status, clerk_created_at, clerk_updated_at
+    ) values (
+      p_organization.id, p_membership ->> 'id', p_membership ->> 'userId',
+      private.normalize_email(p_membership ->> 'email'), coalesce(p_membership ->> 'role', 'org:member'),
+      case when ended then 'removed' else 'active' end, made_at, said_at
+    );
+  elsif (member.clerk_membership_id is null or said_at > member.clerk_updated_at)
+    or member.status <> (case when ended then 'removed' else 'active' end) then
+    update public.organization_members
+    set clerk_membership_id = p_membership ->> 'id',
+        clerk_created_at = made_at,
+        status = case when ended then 'removed' else 'active' end,
+        email = case when said_at > clerk_updated_at
+          then coalesce(private.normalize_email(p_membership ->> 'email'), email) else email end,
+        role = case when said_at > clerk_updated_at then coalesce(p_membership ->> 'role', role) else role end,
+        clerk_updated_at = greatest(clerk_updated_at, said_at)
+    where id = member.id;
+  end if;
+
+  -- The acceptance that led here has done its work: the seat is the member's.
+  update public.organization_invitations set status = 'joined'
+  where organization_id = p_organization.id and status = 'accepted'
+    and (clerk_user_id = p_membership ->> 'userId'
+      or email = private.normalize_email(p_membership ->> 'email'))
+    and clerk_created_at <= made_at;
+end;
+$$;
+
+comment on function private.record_membership(public.organizations, jsonb, boolean) is
+  'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only. The organization is locked by the caller.';
+
+create function private.clerk_invitation(p_data jsonb, p_at timestamptz) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_data ->> 'id',
+    'userId', p_data ->> 'user_id',
+    'email', p_data ->> 'email_address',
+    'role', p_data ->> 'role',
+    'invitedBy', p_data ->> 'inviter_id',
+    'createdAt', made_at,
+    'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
+    -- Thirty days unless told otherwise (Clerk: organization invitations).
+    'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+  )
+  from (select coalesce(private.clerk_time(p_data -> 'created_at'), p_at) as made_at) as given;
+$$;
+
+comment on function private.clerk_invitation(jsonb, timestamptz) is
+  'The data of an organizationInvitation event as private.record_invitation() takes it.';
+
+create function private.later_invitation_status(p_one text, p_other text) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
+  where s in (p_one, p_other)
+  order by n
+  limit 1;
+$$;
+
+comment on function private.later_invitation_status(text, text) is
+  'The later of two states of an invitation. Accepted beats an expiry that our clock had seen first.';
+
+create function private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  invitation public.organization_invitations;
+  made_at timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
+  said_at timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
+  accepted_by text := p_invitation ->> 'userId';
+  address text := private.normalize_email(p_invitation ->> 'email');
+  next_status text := p_status;
+begin
+  select * into invitation from public.organization_invitations
+  where clerk_invitation_id = p_invitation ->> 'id';
+  next_status := private.later_invitation_status(p_status, invitation.status);
+
+  if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
+    select from public.organization_members
+    where organization_id = p_organization.id
+      and (clerk_user_id = coalesce(accepted_by, invitation.clerk_user_id) or email = address)
+      and clerk_created_at >= made_at
+  )) then
+    next_status := 'joined';
+  elsif next_status in ('reserved', 'pending') and p_organization.deleted_at is not null then
+    next_status := 'revoked';
+  end if;
+
+  if invitation.id is null then
+    insert into public.organization_invitations (
+      organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
+      clerk_created_at, clerk_updated_at
+    ) values (
+      p_organization.id, p_invitation ->> 'id', accepted_by, address, coalesce(p_invitation ->> 'role', 'org:member'),
+      next_status, (p_invitation ->> 'expiresAt')::timestamptz, p_invitation ->> 'invitedBy', made_at, said_at
+    );
+  else
+    update public.organization_invitations
+    set status = next_status,
+        clerk_user_id = coalesce(accepted_by, clerk_user_id),
+        invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
+        role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
+        expires_at = case when said_at > clerk_updated_at
+          then (p_invitation ->> 'expiresAt')::timestamptz else expires_at end,
+        clerk_updated_at = greatest(clerk_updated_at, said_at)
+    where id = invitation.id;
+  end if;
+end;
+$$;
+
+comment on function private.record_invitation(public.organizations, jsonb, text) is
+  'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+
+create function private.apply_clerk_fact(
+  p_type text,
+  p_data jsonb,
+  p_at timestamptz,
+  p_clerk_org_id text
+) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  organization public.organizations;
+begin
+  organization := case
+    when p_type in ('organization.created', 'organization.updated') then private.record_organization(
+      p_clerk_org_id, coalesce(p_data ->> 'name', ''), p_data ->> 'slug',
+      coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
+        + case p_type when 'organization.updated' then interval '1 microsecond' else interval '0' end
+    )
+    when p_type like 'organizationMembership.%' then private.record_organization(
+      p_clerk_org_id, p_data #>> '{organization,name}', p_data #>> '{organization,slug}',
+      private.clerk_time(p_data #> '{organization,updated_at}')
+    )
+    else private.record_organization(p_clerk_org_id)
+  end;
+
+  case p_type
+    when 'organization.deleted' then
+      perform private.end_organization(organization.id, p_at);
+    when 'organizationMembership.created', 'organizationMembership.updated', 'organizationMembership.deleted' then
+      perform private.record_membership(
+        organization, private.clerk_membership(p_data, p_type, p_at), p_type = 'organizationMembership.deleted'
+      );
+    when 'organizationInvitation.created', 'organizationInvitation.accepted', 'organizationInvitation.revoked' then
+      perform private.record_invitation(organization, private.clerk_invitation(p_data, p_at), case p_type
+        when 'organizationInvitation.created' then 'pending'
+        when 'organizationInvitation.accepted' then 'accepted'
+        else 'revoked'
+      end);
+    else null;
+  end case;
+  return organization.id;
+end;
+$$;
+
+comment on function private.apply_clerk_fact(text, jsonb, timestamptz, text) is
+  'Writes what one event of Clerk''s says and returns the organization that it is about.';
+
+create function public.apply_clerk_event(p_message_id text, p_event jsonb) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  event_type text := p_event ->> 'type';
+  data jsonb := p_event -> 'data';
+  happened_at timestamptz := coalesce(private.clerk_time(p_event -> 'timestamp'), clock_timestamp());
+  recorded_id uuid;
+  was_over_capacity boolean;
+  organization public.organizations;
+  event_org_id text := case
+    when event_type like 'organization.%' then data ->> 'id'
+    when event_type like 'organizationMembership.%' then data #>> '{organization,id}'
+    when event_type like 'organizationInvitation.%' then data ->> 'organization_id'
+  end;
+begin
+  if event_type not in (
+    'organization.created', 'organization.updated', 'organization.deleted',
+    'organizationMembership.created', 'organizationMembership.updated', 'organizationMembership.deleted',
+    'organizationInvitation.created', 'organizationInvitation.accepted', 'organizationInvitation.revoked'
+  ) then
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
+  elsif not private.record_webhook_event('clerk', p_message_id, event_type) then
+    return jsonb_build_object('outcome', 'duplicate');
+  end if;
+  perform private.set_cause('clerk', p_message_id);
+
+  select o.over_capacity into was_over_capacity
+  from public.organizations as o where o.clerk_org_id = event_org_id;
+  recorded_id := private.apply_clerk_fact(event_type, data, happened_at, event_org_id);
+  select * into organization from public.organizations where id = recorded_id;
+  return jsonb_build_object(
+    'outcome', 'applied',
+    'organizationId', organization.id,
+    'seatsUsed', organization.seats_used,
+    'seatLimit', organization.seat_limit,
+    -- Before the first purchase there is no capacity to exceed: the owner alone
+    -- is one more than none.
+    'alert', case when organization.over_capacity and not coalesce(was_over_capacity, false) and exists (
+      select from public.organization_subscriptions as s
+      where s.organization_id = organization.id and s.status <> 'none'
+    ) then 'over_capacity' end
+  );
+end;
+$$;
+
+comment on function public.apply_clerk_event(text, jsonb) is
+  'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';
