@@ -1,0 +1,469 @@
+-- Facts from Stripe. Each subscription is recorded by itself; the current one of
+-- an organization is chosen from them, so that the order of events cannot matter.
+
+create function private.stripe_id(p_reference jsonb) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case jsonb_typeof(p_reference)
+    when 'string' then p_reference #>> '{}'
+    when 'object' then p_reference ->> 'id'
+  end;
+$$;
+
+comment on function private.stripe_id(jsonb) is
+  'The id behind a reference of Stripe''s, which is the id itself or the expanded object.';
+
+create function private.read_subscription(p_subscription jsonb) returns private.stripe_subscriptions
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  state private.stripe_subscriptions;
+begin
+  select
+    p_subscription ->> 'id' as stripe_subscription_id,
+    item ->> 'id' as stripe_item_id,
+    p_subscription ->> 'status' as status,
+    coalesce(price.plan, known.plan, named.id) as plan,
+    coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
+      when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period) as billing_period,
+    coalesce((item ->> 'quantity')::integer, 0) as quantity,
+    -- On the item, not on the subscription (Stripe: Subscription Item object).
+    to_timestamp((item ->> 'current_period_end')::bigint) as current_period_end,
+    coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
+      or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false) as cancel_at_period_end,
+    to_timestamp((p_subscription ->> 'created')::bigint) as stripe_created_at
+  into
+    state.stripe_subscription_id, state.stripe_item_id, state.status, state.plan, state.billing_period,
+    state.quantity, state.current_period_end, state.cancel_at_period_end, state.stripe_created_at
+  from jsonb_array_elements(p_subscription #> '{items,data}') with ordinality as listed (item, n)
+  left join public.plan_prices as price on price.lookup_key = item #>> '{price,lookup_key}'
+  -- A lookup key moves on when a price is replaced; subscribers stay behind on
+  -- a price without one.
+  left join private.stripe_subscriptions as known
+    on known.stripe_subscription_id = p_subscription ->> 'id' and known.stripe_item_id = item ->> 'id'
+  left join public.plans as named on named.id = p_subscription #>> '{metadata,plan}'
+  where coalesce(price.plan, known.plan, named.id) is not null
+  order by price.plan is null, known.plan is null, n
+  limit 1;
+  return state;
+end;
+$$;
+
+comment on function private.read_subscription(jsonb) is
+  'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
+
+create function private.later_first_payment(p_one text, p_other text) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
+  where s in (p_one, p_other)
+  order by n
+  limit 1;
+$$;
+
+comment on function private.later_first_payment(text, text) is
+  'Which of two findings about the first payment stands: evidence beats assumption, paid beats all.';
+
+create function private.seats_of(p_subscription private.stripe_subscriptions) returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_subscription.status in ('active', 'trialing', 'past_due')
+      and p_subscription.first_payment in ('paid', 'assumed')
+    then p_subscription.quantity
+    else 0
+  end;
+$$;
+
+comment on function private.seats_of(private.stripe_subscriptions) is
+  'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
+
+create function private.first_payment_of(p_subscription jsonb) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_subscription ->> 'status' = 'trialing' then 'paid'
+    when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
+    when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
+    -- A later invoice than the first, or none at all: nothing is awaited.
+    when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
+    else 'awaited'
+  end;
+$$;
+
+comment on function private.first_payment_of(jsonb) is
+  'What a subscription with its latest invoice expanded says of the first payment. With a delayed payment method Stripe calls it active before it is paid (Stripe: Checkout, delayed notification payment methods).';
+
+create function private.record_subscription(p_state private.stripe_subscriptions) returns void
+language sql
+set search_path = ''
+as $$
+  insert into private.stripe_subscriptions as known
+  select p_state.*
+  on conflict (stripe_subscription_id) do update set
+    stripe_item_id = excluded.stripe_item_id,
+    status = excluded.status,
+    plan = excluded.plan,
+    billing_period = excluded.billing_period,
+    quantity = excluded.quantity,
+    current_period_end = excluded.current_period_end,
+    cancel_at_period_end = excluded.cancel_at_period_end,
+    first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
+    stripe_created_at = excluded.stripe_created_at,
+    watermark = greatest(known.watermark, excluded.watermark),
+    watermark_asked = excluded.watermark_asked,
+    watermark_tiebreak = excluded.watermark_tiebreak,
+    version = known.version + 1;
+$$;
+
+comment on function private.record_subscription(private.stripe_subscriptions) is
+  'Writes a state of a subscription that has been found to be the newest. The organization is locked by the caller.';
+
+create function private.choose_subscription(p_organization_id uuid) returns void
+language sql
+set search_path = ''
+as $$
+  -- One that gives seats before one that gives none, then the newest.
+  insert into public.organization_subscriptions as current (
+    organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
+    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end
+  )
+  select
+    known.organization_id, known.stripe_subscription_id, known.stripe_item_id, known.status, known.plan,
+    known.billing_period, private.seats_of(known), private.seats_of(known), known.current_period_end,
+    known.cancel_at_period_end
+  from private.stripe_subscriptions as known
+  where known.organization_id = p_organization_id
+  order by private.seats_of(known) > 0 desc, known.stripe_created_at desc, known.stripe_subscription_id desc
+  limit 1
+  on conflict (organization_id) do update set
+    stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
+    stripe_seat_item_id = excluded.stripe_seat_item_id,
+    status = excluded.status,
+    plan = excluded.plan,
+    seat_billing_period = excluded.seat_billing_period,
+    purchased_seats = excluded.purchased_seats,
+    renewal_seats = excluded.renewal_seats,
+    current_period_end = excluded.current_period_end,
+    cancel_at_period_end = excluded.cancel_at_period_end
+  where (
+    current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
+    current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
+    current.cancel_at_period_end
+  ) is distinct from (
+    excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
+    excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
+    excluded.cancel_at_period_end
+  );
+$$;
+
+comment on function private.choose_subscription(uuid) is
+  'Makes the organization''s current subscription the best of those that Stripe has told us of. An older one never replaces one that is alive.';
+
+create function private.same_subscription(
+  p_one private.stripe_subscriptions,
+  p_other private.stripe_subscriptions
+) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
+      p_one.current_period_end, p_one.cancel_at_period_end)
+    is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
+      p_other.quantity, p_other.current_period_end, p_other.cancel_at_period_end);
+$$;
+
+comment on function private.same_subscription(private.stripe_subscriptions, private.stripe_subscriptions) is
+  'Whether two states of a subscription say the same of seats.';
+
+create function private.judge_subscription_event(
+  p_known private.stripe_subscriptions,
+  p_said private.stripe_subscriptions,
+  p_created timestamptz,
+  p_tiebreak text,
+  p_stripe_does_not_know boolean
+) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_known.stripe_subscription_id is null or p_created > p_known.watermark then
+      case
+        -- Active is not yet paid: the first time, Stripe is asked.
+        when p_said.status not in ('active', 'past_due')
+          or p_known.first_payment = 'paid'
+          or p_stripe_does_not_know
+        then 'newer'
+        else 'ask'
+      end
+    when private.same_subscription(p_known, p_said) then 'same'
+    when p_created < p_known.watermark and not p_known.watermark_asked then 'stale'
+    when not p_stripe_does_not_know then 'ask'
+    when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer'
+    else 'stale'
+  end;
+$$;
+
+comment on function private.judge_subscription_event(
+  private.stripe_subscriptions, private.stripe_subscriptions, timestamptz, text, boolean
+) is
+  'What to do with the state in a subscription event: newer (record it), same, stale, or ask (its place in time cannot be told from whole seconds, or it is not known to be paid: ask Stripe for the object).';
+
+create function private.judge_payment_event(
+  p_known private.stripe_subscriptions,
+  p_type text,
+  p_payment_status text,
+  p_stripe_does_not_know boolean
+) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
+      case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
+    when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
+      case when p_known.status in ('active', 'trialing') or p_stripe_does_not_know then 'paid' else 'ask' end
+    when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
+    else 'ask'
+  end;
+$$;
+
+comment on function private.judge_payment_event(private.stripe_subscriptions, text, text, boolean) is
+  'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
+
+create function private.record_first_payment(p_organization_id uuid, p_subscription_id text, p_first_payment text)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Without a row yet, and with a Stripe that cannot be asked, the finding waits
+  -- in one that gives no seats.
+  insert into private.stripe_subscriptions as known (
+    stripe_subscription_id, organization_id, status, quantity, first_payment, stripe_created_at, watermark
+  ) values (
+    p_subscription_id, p_organization_id, 'incomplete', 0, p_first_payment, '-infinity', '-infinity'
+  )
+  on conflict (stripe_subscription_id) do update set
+    first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
+    version = known.version + 1;
+$$;
+
+comment on function private.record_first_payment(uuid, text, text) is
+  'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
+
+create function private.settle_checkout(p_organization_id uuid, p_session jsonb, p_type text) returns void
+language sql
+set search_path = ''
+as $$
+  update public.seat_changes
+  set stripe_checkout_session_id = p_session ->> 'id',
+      state = case
+        when p_type = 'checkout.session.expired' then 'expired'
+        when p_type = 'checkout.session.async_payment_failed' then 'failed'
+        when p_type = 'checkout.session.completed' and p_session ->> 'payment_status' = 'unpaid' then 'awaiting_payment'
+        else 'completed'
+      end
+  where id = private.to_uuid(p_session #>> '{metadata,seat_change_id}')
+    and organization_id = p_organization_id
+    and state in ('open', 'superseded', 'awaiting_payment')
+    and not (state = 'awaiting_payment' and p_type = 'checkout.session.completed');
+$$;
+
+comment on function private.settle_checkout(uuid, jsonb, text) is
+  'Ends the intent behind a Checkout Session as Stripe says it ended.';
+
+create function private.organization_of_customer(p_object jsonb) returns public.organizations
+language plpgsql
+set search_path = ''
+as $$
+declare
+  organization public.organizations;
+  named_id uuid := private.to_uuid(coalesce(
+    p_object ->> 'client_reference_id',
+    p_object #>> '{metadata,organization_id}',
+    p_object #>> '{parent,subscription_details,metadata,organization_id}'
+  ));
+begin
+  -- The customer is what we have tied to the organization ourselves; an id that
+  -- travelled with the event must agree with it.
+  select o.* into organization
+  from public.organization_subscriptions as s
+  join public.organizations as o on o.id = s.organization_id
+  where s.stripe_customer_id = private.stripe_id(p_object -> 'customer')
+    and (named_id is null or o.id = named_id)
+  for no key update of o;
+  return organization;
+end;
+$$;
+
+comment on function private.organization_of_customer(jsonb) is
+  'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
+
+create function private.apply_stripe_fact(
+  p_organization_id uuid,
+  p_event jsonb,
+  p_subscription_id text,
+  p_answer jsonb
+) returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  event_type text := p_event ->> 'type';
+  object jsonb := p_event #> '{data,object}';
+  created timestamptz := to_timestamp((p_event ->> 'created')::bigint);
+  tiebreak text := array_position(array['created', 'updated', 'deleted'], split_part(event_type, '.', 3))
+    || ':' || (p_event ->> 'id');
+  unknown_to_stripe boolean := coalesce(jsonb_typeof(p_answer -> 'subscription') = 'null', false);
+  known private.stripe_subscriptions;
+  said private.stripe_subscriptions;
+  verdict text;
+begin
+  select * into known from private.stripe_subscriptions where stripe_subscription_id = p_subscription_id;
+  if known.organization_id <> p_organization_id then
+    return 'other_organization';
+  elsif (p_answer ->> 'version')::bigint <> coalesce(known.version, 0) then
+    return 'ask';
+  end if;
+
+  if p_answer is not null and not unknown_to_stripe then
+    said := private.read_subscription(p_answer -> 'subscription');
+    said.first_payment := private.first_payment_of(p_answer -> 'subscription');
+    said.watermark := greatest(created, to_timestamp((p_answer ->> 'readAt')::bigint));
+    said.watermark_asked := true;
+    verdict := 'newer';
+  elsif event_type like 'customer.subscription.%' then
+    said := private.read_subscription(object);
+    said.first_payment := case when said.status = 'trialing' then 'paid'
+      when unknown_to_stripe then 'assumed' else 'unknown' end;
+    said.watermark := created;
+    said.watermark_asked := false;
+    verdict := case when said.plan is null then 'no_seats_sold'
+      else private.judge_subscription_event(known, said, created, tiebreak, unknown_to_stripe) end;
+  else
+    verdict := private.judge_payment_event(known, event_type, object ->> 'payment_status', unknown_to_stripe);
+    if verdict in ('paid', 'awaited') then
+      perform private.record_first_payment(p_organization_id, p_subscription_id, verdict);
+      return 'newer';
+    end if;
+    return verdict;
+  end if;
+
+  if said.plan is null then
+    return 'no_seats_sold';
+  elsif verdict = 'newer' then
+    said.organization_id := p_organization_id;
+    said.watermark_tiebreak := coalesce(tiebreak, '');
+    said.version := 1;
+    perform private.record_subscription(said);
+  end if;
+  return verdict;
+end;
+$$;
+
+comment on function private.apply_stripe_fact(uuid, jsonb, text, jsonb) is
+  'Writes what one event of Stripe''s says of a subscription. Returns newer, same, stale, ask, or why it is none of ours: other_organization, no_seats_sold.';
+
+create function public.apply_stripe_event(p_event jsonb, p_answer jsonb default null) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  this_event_id text := p_event ->> 'id';
+  event_type text := p_event ->> 'type';
+  object jsonb := p_event #> '{data,object}';
+  subscription_id text := case
+    when event_type like 'customer.subscription.%' then object ->> 'id'
+    when event_type like 'checkout.session.%' then private.stripe_id(object -> 'subscription')
+    when event_type like 'invoice.%' then private.stripe_id(object #> '{parent,subscription_details,subscription}')
+  end;
+  before public.organizations;
+  verdict text := 'same';
+begin
+  if event_type not in (
+    'checkout.session.completed', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'checkout.session.expired',
+    'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+    'invoice.paid', 'invoice.payment_failed'
+  ) then
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
+  elsif not private.record_webhook_event('stripe', this_event_id, event_type) then
+    return jsonb_build_object('outcome', 'duplicate');
+  end if;
+  perform private.set_cause('stripe', this_event_id);
+
+  before := private.organization_of_customer(object);
+  if before.id is null then
+    verdict := 'unknown_customer';
+  else
+    if subscription_id is not null then
+      verdict := private.apply_stripe_fact(before.id, p_event, subscription_id, p_answer);
+    end if;
+    if verdict = 'ask' then
+      delete from private.webhook_events where provider = 'stripe' and event_id = this_event_id;
+      return jsonb_build_object('outcome', 'ask_stripe', 'subscriptionId', subscription_id, 'version', coalesce(
+        (select version from private.stripe_subscriptions where stripe_subscription_id = subscription_id), 0));
+    end if;
+    if event_type like 'checkout.session.%' then
+      perform private.settle_checkout(before.id, object, event_type);
+    end if;
+    if verdict = 'newer' then
+      perform private.choose_subscription(before.id);
+    end if;
+  end if;
+  return private.stripe_outcome(this_event_id, before, verdict);
+end;
+$$;
+
+comment on function public.apply_stripe_event(jsonb, jsonb) is
+  'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
+
+create function private.stripe_outcome(p_event_id text, p_before public.organizations, p_verdict text) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  after public.organizations;
+  outcome text := case
+    when p_verdict in ('newer', 'same') then 'applied'
+    when p_verdict = 'stale' then 'stale'
+    else 'ignored'
+  end;
+begin
+  if outcome <> 'applied' then
+    update private.webhook_events set outcome = p_verdict where provider = 'stripe' and event_id = p_event_id;
+  end if;
+  select * into after from public.organizations where id = p_before.id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'outcome', outcome,
+    'reason', case when outcome = 'ignored' then p_verdict end,
+    'organizationId', after.id,
+    'seatLimit', after.seat_limit,
+    'seatsUsed', after.seats_used,
+    'alert', case
+      when after.over_capacity and not p_before.over_capacity then 'over_capacity'
+      when (
+        select count(*) > 1 from private.stripe_subscriptions as known
+        where known.organization_id = after.id and private.seats_of(known) > 0
+      ) then 'several_subscriptions'
+    end
+  ));
+end;
+$$;
+
+comment on function private.stripe_outcome(text, public.organizations, text) is
+  'Notes in the ledger why an event was not applied and says how the organization stands now.';
