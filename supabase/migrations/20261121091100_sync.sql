@@ -1,0 +1,419 @@
+-- Agreement with Clerk and Stripe: take a lease, look outside without holding a
+-- lock, then put right under the lock what differs and has not changed since.
+
+create table private.sync_runs (
+  id bigint generated always as identity,
+  started_at timestamptz not null,
+  finished_at timestamptz not null default clock_timestamp(),
+  organizations integer not null,
+  failed integer not null,
+  drift jsonb not null,
+  constraint sync_runs_pkey primary key (id),
+  constraint sync_runs_counts_not_negative check (organizations >= 0 and failed >= 0)
+);
+
+comment on table private.sync_runs is 'One row a run of sync-seats.';
+comment on column private.sync_runs.failed is 'Organizations that could not be compared, because Clerk or Stripe failed.';
+comment on column private.sync_runs.drift is 'How many differences of each kind were repaired: { kind: number }.';
+
+create function private.settling_time() returns interval
+language sql
+immutable
+set search_path = ''
+as $$
+  select interval '15 minutes';
+$$;
+
+comment on function private.settling_time() is
+  'How long Clerk may take to report what a command or an acceptance began, before sync calls it lost.';
+
+create type public.sync_lease as (
+  organization_id uuid,
+  clerk_org_id text,
+  stripe_customer_id text,
+  lease_id uuid,
+  started_at timestamptz,
+  clerk_members integer,
+  clerk_invitations integer,
+  compare_lists boolean,
+  subscription_version bigint
+);
+
+comment on type public.sync_lease is
+  'The right to sync an organization, and what Clerk''s totals must be if nothing has drifted. compare_lists: compare the lists even so. subscription_version: hand it back with Stripe''s answer.';
+
+create function private.subscription_version(p_organization_id uuid) returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(sum(version), 0)::bigint from private.stripe_subscriptions where organization_id = p_organization_id;
+$$;
+
+comment on function private.subscription_version(uuid) is
+  'Grows with every write to an organization''s subscriptions.';
+
+create function private.lease_organization(p_organization_id uuid, p_lease_seconds integer) returns public.sync_lease
+language sql
+set search_path = ''
+as $$
+  with leased as (
+    update private.organization_syncs
+    set lease_id = gen_random_uuid(),
+        leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+        attempted_at = clock_timestamp()
+    where organization_id = p_organization_id
+    returning *
+  )
+  select
+    o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
+    (select count(*) from public.organization_members as m
+     where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is not null)::integer,
+    (select count(*) from public.organization_invitations as i
+     where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
+    exists (
+      select from public.organization_members as m
+      where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is null
+        and m.updated_at < clock_timestamp() - private.settling_time()
+    ) or exists (
+      select from public.organization_invitations as i
+      where i.organization_id = o.id and i.status = 'accepted'
+        and i.updated_at < clock_timestamp() - private.settling_time()
+    ),
+    private.subscription_version(o.id)
+  from leased
+  join public.organizations as o on o.id = leased.organization_id
+  left join public.organization_subscriptions as s on s.organization_id = o.id;
+$$;
+
+comment on function private.lease_organization(uuid, integer) is
+  'Leases an organization whose row in the queue the caller has locked.';
+
+create function public.claim_sync_batch(p_limit integer, p_lease_seconds integer, p_before timestamptz)
+returns setof public.sync_lease
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  waiting uuid;
+begin
+  for waiting in
+    select organization_id
+    from private.organization_syncs
+    where leased_until <= clock_timestamp() and attempted_at < p_before
+    order by attempted_at
+    limit p_limit
+    for update skip locked
+  loop
+    return next private.lease_organization(waiting, p_lease_seconds);
+  end loop;
+end;
+$$;
+
+comment on function public.claim_sync_batch(integer, integer, timestamptz) is
+  'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
+
+create function public.claim_organization_sync(p_organization_id uuid, p_clerk_org_id text, p_lease_seconds integer)
+returns public.sync_lease
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  queued private.organization_syncs;
+begin
+  perform private.require_organization_of(p_organization_id, p_clerk_org_id);
+  select * into queued from private.organization_syncs where organization_id = p_organization_id for update;
+  if not found then
+    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
+  elsif queued.leased_until > clock_timestamp() then
+    perform private.refuse(409, 'sync_in_progress', 'The organization is being synced already.');
+  end if;
+  return private.lease_organization(p_organization_id, p_lease_seconds);
+end;
+$$;
+
+comment on function public.claim_organization_sync(uuid, text, integer) is
+  'Leases one organization for its admin, whose Clerk token is for p_clerk_org_id. Definer: schema private is closed. Raises not_organization_admin (403), organization_not_found (404), sync_in_progress (409).';
+
+create function public.abandon_sync(p_organization_id uuid, p_lease_id uuid) returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity'
+  where organization_id = p_organization_id and lease_id = p_lease_id;
+$$;
+
+comment on function public.abandon_sync(uuid, uuid) is
+  'Gives a lease back without having written anything. Definer: schema private is closed.';
+
+create function private.drift(p_kind text, p_id text, p_was text, p_is text) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_array(jsonb_build_object('kind', p_kind, 'id', p_id, 'was', p_was, 'is', p_is));
+$$;
+
+comment on function private.drift(text, text, text, text) is 'One difference that was found, as a list of one.';
+
+create function private.reconcile_invitations(
+  p_organization public.organizations,
+  p_invitations jsonb,
+  p_memberships jsonb,
+  p_started_at timestamptz
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := '[]';
+  ours public.organization_invitations;
+  theirs jsonb;
+  next_status text;
+begin
+  for ours in
+    select i.* from public.organization_invitations as i
+    where i.organization_id = p_organization.id and i.updated_at < p_started_at
+      and (i.status = 'pending' and i.clerk_invitation_id is not null
+        or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
+      and not exists (
+        select from jsonb_array_elements(p_invitations) as listed (invitation)
+        where invitation ->> 'id' = i.clerk_invitation_id
+      )
+  loop
+    next_status := case
+      when exists (
+        select from jsonb_array_elements(p_memberships) as listed (membership)
+        where private.normalize_email(membership ->> 'email') = ours.email
+          or membership ->> 'userId' = ours.clerk_user_id
+      ) then 'joined'
+      else 'revoked'
+    end;
+    update public.organization_invitations set status = next_status where id = ours.id;
+    found_drift := found_drift || private.drift('invitation_ended', ours.clerk_invitation_id, ours.status, next_status);
+  end loop;
+
+  for theirs in
+    select invitation from jsonb_array_elements(p_invitations) as listed (invitation)
+    where (invitation ->> 'expiresAt')::timestamptz > clock_timestamp()
+      and not exists (
+        select from public.organization_invitations as i
+        where i.clerk_invitation_id = invitation ->> 'id'
+          and (i.status = 'pending' or i.updated_at >= p_started_at)
+      )
+  loop
+    select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
+    -- Only here may a state go back: Clerk's list is the truth, an event is not.
+    update public.organization_invitations
+    set status = 'pending', expires_at = (theirs ->> 'expiresAt')::timestamptz where id = ours.id;
+    perform private.record_invitation(p_organization, theirs, 'pending');
+    found_drift := found_drift || private.drift('invitation_missing', theirs ->> 'id', ours.status, 'pending');
+  end loop;
+  return found_drift;
+end;
+$$;
+
+comment on function private.reconcile_invitations(public.organizations, jsonb, jsonb, timestamptz) is
+  'Makes our invitations those that Clerk lists as pending; returns what had drifted.';
+
+create function private.reconcile_memberships(
+  p_organization public.organizations,
+  p_memberships jsonb,
+  p_started_at timestamptz
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := '[]';
+  ours public.organization_members;
+  theirs jsonb;
+begin
+  for ours in
+    select m.* from public.organization_members as m
+    where m.organization_id = p_organization.id and m.status = 'active'
+      and m.updated_at < p_started_at
+        - case when m.clerk_membership_id is null then private.settling_time() else interval '0' end
+      and not exists (
+        select from jsonb_array_elements(p_memberships) as listed (membership)
+        where membership ->> 'id' = m.clerk_membership_id
+          or m.clerk_membership_id is null and membership ->> 'userId' = m.clerk_user_id
+      )
+  loop
+    update public.organization_members set status = 'removed' where id = ours.id;
+    found_drift := found_drift || private.drift('member_extra', ours.clerk_user_id, 'active', 'removed');
+  end loop;
+
+  for theirs in
+    select membership from jsonb_array_elements(p_memberships) as listed (membership)
+    where not exists (
+      select from public.organization_members as m
+      where m.clerk_membership_id = membership ->> 'id'
+        and (m.updated_at >= p_started_at or m.status = 'active' and m.role = membership ->> 'role')
+    )
+  loop
+    select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
+    -- Only here may a state go back: Clerk's list is the truth, an event is not.
+    update public.organization_members
+    set status = 'active', role = theirs ->> 'role' where id = ours.id;
+    perform private.record_membership(p_organization, theirs, false);
+    found_drift := found_drift || case
+      when ours.status = 'active'
+        then private.drift('member_role', ours.clerk_user_id, ours.role, theirs ->> 'role')
+      else private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
+    end;
+  end loop;
+  return found_drift;
+end;
+$$;
+
+comment on function private.reconcile_memberships(public.organizations, jsonb, timestamptz) is
+  'Makes our active members those that Clerk lists; returns what had drifted.';
+
+create function private.reconcile_subscriptions(p_organization_id uuid, p_subscriptions jsonb, p_read_at timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := '[]';
+  before public.organization_subscriptions;
+  after public.organization_subscriptions;
+  known private.stripe_subscriptions;
+  said private.stripe_subscriptions;
+  listed jsonb;
+begin
+  select * into before from public.organization_subscriptions where organization_id = p_organization_id;
+  for listed in select subscription from jsonb_array_elements(p_subscriptions) as l (subscription) loop
+    said := private.read_subscription(listed);
+    continue when said.plan is null;
+    select * into known from private.stripe_subscriptions where stripe_subscription_id = said.stripe_subscription_id;
+    said.first_payment := private.later_first_payment(known.first_payment, private.first_payment_of(listed));
+    continue when private.same_subscription(known, said) and known.first_payment = said.first_payment;
+    said.organization_id := p_organization_id;
+    said.watermark := p_read_at;
+    said.watermark_asked := true;
+    said.watermark_tiebreak := '';
+    said.version := 1;
+    perform private.record_subscription(said);
+    update public.seat_changes set state = 'completed'
+    where organization_id = p_organization_id and state in ('open', 'superseded', 'awaiting_payment')
+      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment = 'paid';
+    found_drift := found_drift || private.drift('subscription', said.stripe_subscription_id,
+      coalesce(known.status || ' ' || known.quantity, 'unknown'), said.status || ' ' || said.quantity);
+  end loop;
+
+  -- Of a customer's subscriptions Stripe lists all, ended ones too.
+  for known in
+    update private.stripe_subscriptions
+    set status = 'canceled', quantity = 0, version = version + 1
+    where organization_id = p_organization_id and status in ('active', 'trialing', 'past_due')
+      and stripe_subscription_id not in (
+        select subscription ->> 'id' from jsonb_array_elements(p_subscriptions) as l (subscription)
+      )
+    returning *
+  loop
+    found_drift := found_drift || private.drift('subscription', known.stripe_subscription_id, 'alive', 'unknown to Stripe');
+  end loop;
+
+  perform private.choose_subscription(p_organization_id);
+  select * into after from public.organization_subscriptions where organization_id = p_organization_id;
+  if found_drift = '[]' and before is distinct from after then
+    found_drift := private.drift('seats', after.stripe_seat_subscription_id,
+      before.purchased_seats::text, after.purchased_seats::text);
+  end if;
+  return found_drift;
+end;
+$$;
+
+comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz) is
+  'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
+
+create function private.sync_summary(p_organization_id uuid, p_drift jsonb) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'organizationId', id,
+    'seatsUsed', seats_used,
+    'seatsTotal', seat_limit,
+    'memberCount', members_count,
+    'pendingInvitationsCount', pending_invitations_count,
+    'overCapacity', over_capacity,
+    'drift', p_drift
+  )
+  from public.organizations
+  where id = p_organization_id;
+$$;
+
+comment on function private.sync_summary(uuid, jsonb) is 'How an organization stands after a sync, and what had drifted.';
+
+create function public.reconcile_organization(p_lease jsonb, p_clerk jsonb, p_stripe jsonb, p_actor text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  lease public.sync_lease := jsonb_populate_record(null::public.sync_lease, p_lease);
+  organization public.organizations := private.lock_organization(lease.organization_id);
+  counts record;
+  found_drift jsonb := '[]';
+begin
+  perform private.set_cause(p_actor, 'reconcile_organization');
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity'
+  where organization_id = organization.id and lease_id = lease.lease_id;
+  if not found then
+    perform private.refuse(409, 'lease_lost', 'Another worker has taken the organization over.');
+  end if;
+
+  if (p_clerk ->> 'deleted')::boolean then
+    perform private.end_organization(organization.id, clock_timestamp());
+    return private.sync_summary(organization.id,
+      private.drift('organization_deleted', organization.clerk_org_id, 'living', 'deleted'));
+  end if;
+
+  -- First the counts: the triggers below add to them.
+  select * into counts from public.sync_organization_counts(organization.id);
+  if counts.drifted then
+    found_drift := private.drift('counts', organization.id::text,
+      organization.members_count || ' + ' || organization.pending_invitations_count,
+      counts.members_count || ' + ' || counts.pending_invitations_count);
+  end if;
+  perform private.expire_invitations(organization.id);
+  if p_clerk ? 'memberships' then
+    found_drift := found_drift
+      || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at)
+      || private.reconcile_invitations(
+        organization, p_clerk -> 'invitations', p_clerk -> 'memberships', lease.started_at
+      );
+  end if;
+  if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
+    found_drift := found_drift || private.reconcile_subscriptions(
+      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint)
+    );
+  end if;
+  update public.organizations set last_synced_at = clock_timestamp() where id = organization.id;
+  return private.sync_summary(organization.id, found_drift);
+end;
+$$;
+
+comment on function public.reconcile_organization(jsonb, jsonb, jsonb, text) is
+  'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations } as complete lists, or null when its totals agreed. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
+
+create function public.record_sync_run(p_started_at timestamptz, p_organizations integer, p_failed integer, p_drift jsonb)
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  insert into private.sync_runs (started_at, organizations, failed, drift)
+  values (p_started_at, p_organizations, p_failed, p_drift);
+$$;
+
+comment on function public.record_sync_run(timestamptz, integer, integer, jsonb) is
+  'Notes how a run of sync-seats went. p_drift: { kind: number }. Definer: schema private is closed.';
