@@ -9,8 +9,9 @@ create role anon nologin;
 create role authenticated nologin;
 create role service_role nologin bypassrls;
 
--- The Data API connects as this role and owns nothing. It inherits, unlike at hosted
--- Supabase, because @supabase/lite reads the catalogs before it switches roles.
+-- The Data API connects as this role, which owns nothing, and switches to one of the three. It
+-- inherits, unlike at hosted Supabase: @supabase/lite reads the catalogs before it switches, and
+-- through views that show a role only what it may use.
 create role authenticator login inherit;
 grant anon, authenticated, service_role to authenticator;
 

@@ -1,0 +1,48 @@
+import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+import { type DatabaseError, isDatabaseError, withStatus } from "./sqlstates.ts";
+
+/**
+ * The Data API's connection to Postgres, as the role `authenticator`, which owns nothing. What
+ * `@supabase/lite` 0.10 does differently from PostgREST is put right here.
+ */
+export function connectDatabase(url: string): PostgresConnection {
+  const connection = createPostgresConnection({
+    url,
+    postgresOptions: {
+      max: 20,
+      onnotice: () => {},
+      types: {
+        // It hands over JSON arguments as text already; the driver would quote that once more.
+        jsonb: { to: 3802, from: [3802], serialize: toJson, parse: JSON.parse },
+        json: { to: 114, from: [114], serialize: toJson, parse: JSON.parse },
+        // Points in time as Postgres writes them into JSON, which is what PostgREST sends.
+        timestamptz: { to: 1184, from: [1184], serialize: asIs, parse: toIsoTime },
+      },
+    },
+  });
+  connection.normalizeDbError = (error: unknown) =>
+    isDatabaseError(error) ? printsInOneLine(withStatus(error), error) : error;
+  // It would grant ALL on every table to anon and authenticated at the first request, which hides
+  // a missing revoke. "active" is what it sets once it has done so.
+  Reflect.set(connection, "rlsState", "active");
+  return connection;
+}
+
+function toJson(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function asIs(value: string): string {
+  return value;
+}
+
+/** The session's time zone is UTC, so the offset is always `+00`. */
+function toIsoTime(text: string): string {
+  return text.replace(" ", "T").replace(/\+00$/, "+00:00");
+}
+
+/** It prints every error that it answers, refusals included: a line each is enough. */
+function printsInOneLine(answered: DatabaseError, { code, message }: DatabaseError): DatabaseError {
+  const inspect = () => `[data-api] ${code}: ${message}`;
+  return Object.assign(answered, { [Symbol.for("Deno.customInspect")]: inspect });
+}
