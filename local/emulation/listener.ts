@@ -60,6 +60,9 @@ async function answer(
     return;
   }
   const body = Buffer.from(await response.arrayBuffer());
+  // Deno's fetch silently sends a request again when a connection that it has used before breaks.
+  // On fresh connections only, a client sees every drop and does the work of a lost answer once.
+  outgoing.shouldKeepAlive = false;
   outgoing.writeHead(response.status, [...response.headers].flat());
   outgoing.end(body);
 }
