@@ -1,0 +1,61 @@
+import type * as z from "zod";
+import { ApiError } from "./errors.ts";
+
+/** The largest webhook body: Stripe's and Clerk's stay far below. */
+export const WEBHOOK_BODY_LIMIT = 1024 * 1024;
+
+/** The largest body of a command. */
+export const COMMAND_BODY_LIMIT = 64 * 1024;
+
+/**
+ * Reads a body as text, byte for byte as it was signed, and stops at the limit.
+ *
+ * @param limit in bytes.
+ * @throws {ApiError} `body_too_large` (413).
+ */
+export async function readText(request: Request, limit: number): Promise<string> {
+  const tooLarge = () => ApiError.of("body_too_large", `The body is larger than ${limit} bytes.`);
+  if (Number(request.headers.get("content-length")) > limit) throw tooLarge();
+
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let size = 0;
+  let text = "";
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > limit) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/**
+ * Parses JSON.
+ *
+ * @throws {ApiError} `invalid_json` (400).
+ */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw ApiError.of("invalid_json", "The body is not valid JSON.");
+  }
+}
+
+/**
+ * Reads the JSON body of a command.
+ *
+ * @throws {ApiError} `body_too_large` (413), `invalid_json` (400) or `invalid_request` (400, the
+ * details say which fields are wrong).
+ */
+export async function readCommand<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(parseJson(await readText(request, COMMAND_BODY_LIMIT)));
+  if (parsed.success) return parsed.data;
+  throw ApiError.of("invalid_request", "The request is not as this function expects it.", {
+    details: {
+      issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message })),
+    },
+  });
+}

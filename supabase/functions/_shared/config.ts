@@ -1,0 +1,46 @@
+import * as z from "zod";
+
+const list = z.string().transform((text) =>
+  text.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "")
+);
+const origins = list.pipe(
+  z.array(z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin)),
+);
+
+/** Every setting that a function may read, as its secrets and the platform give it. */
+const settings = {
+  /** Where Checkout returns to, and the first allowed return origin. */
+  SITE_URL: z.url({ protocol: /^https?$/ }),
+  /** Further origins that Checkout may return to, comma separated. */
+  ALLOWED_RETURN_ORIGINS: origins.default([]),
+  STRIPE_SECRET_KEY: z.string().min(1),
+  /** One or several, comma separated, while they rotate; none keeps the endpoint closed. */
+  STRIPE_WEBHOOK_SECRET: list.default([]),
+  /** The local stack's emulator; unset anywhere else. */
+  STRIPE_API_BASE: z.url().optional(),
+  CLERK_SECRET_KEY: z.string().min(1),
+  /** The instance's public key (PEM), so that tokens are verified without a network call. */
+  CLERK_JWT_KEY: z.string().min(1).transform((pem) => pem.replaceAll("\\n", "\n")),
+  /** Origins of the client apps whose session tokens are taken, comma separated. */
+  CLERK_AUTHORIZED_PARTIES: origins.pipe(z.array(z.string()).min(1)),
+  /** One or several, comma separated, while they rotate; none keeps the endpoint closed. */
+  CLERK_WEBHOOK_SIGNING_SECRET: list.default([]),
+  /** The local stack's emulator; unset anywhere else. */
+  CLERK_API_URL: z.url().optional(),
+};
+
+type Settings = { [Name in keyof typeof settings]: z.output<(typeof settings)[Name]> };
+
+/**
+ * Reads the named settings from the environment, once, when a function starts.
+ *
+ * @throws {Error} with every missing or malformed name in one message; never with a value.
+ */
+export function readConfig<Name extends keyof Settings>(...names: Name[]): Pick<Settings, Name> {
+  const shape = Object.fromEntries(names.map((name) => [name, settings[name]]));
+  const environment = Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
+  const parsed = z.object(shape).safeParse(environment);
+  if (parsed.success) return parsed.data as Pick<Settings, Name>;
+  const wrong = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+  throw new Error(`Missing or malformed settings: ${[...wrong].join(", ")}`);
+}

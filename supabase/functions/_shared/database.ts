@@ -1,0 +1,58 @@
+import { createAdminClient } from "@supabase/server/core";
+import type { PostgrestSingleResponse, SupabaseClient } from "@supabase/supabase-js";
+import type { Database, Json } from "./database.types.ts";
+import { ApiError, type ErrorDetails } from "./errors.ts";
+
+/** The Data API, as the role that may call the writing functions. */
+export type ServiceClient = SupabaseClient<Database>;
+
+/**
+ * Connects with the secret key that Supabase hands to every function. Projects from before the
+ * secret keys have the service role key instead.
+ */
+export function connectDatabase(): ServiceClient {
+  const legacyKey = Deno.env.get("SUPABASE_SERVICE_ROLE_KEY");
+  const onlyLegacy = Deno.env.get("SUPABASE_SECRET_KEYS") === undefined && legacyKey !== undefined;
+  return createAdminClient<Database>(
+    onlyLegacy ? { env: { secretKeys: { default: legacyKey } } } : {},
+  );
+}
+
+/**
+ * The data of a query.
+ *
+ * @throws {ApiError} the refusal that the database raised (SQLSTATE `PTxyz`: HTTP status xyz, the
+ * message is the code, the hint the sentence, the detail JSON), or `database_unavailable` (503).
+ */
+export async function answerOf<Data>(
+  query: PromiseLike<PostgrestSingleResponse<Data>>,
+): Promise<Data> {
+  const { data, error } = await query;
+  if (error === null) return data;
+  const refused = /^PT(\d{3})$/.exec(error.code ?? "");
+  if (refused !== null) {
+    throw ApiError.refusal(
+      Number(refused[1]),
+      error.message,
+      error.hint ?? error.message,
+      parseDetails(error.details),
+    );
+  }
+  throw ApiError.of("database_unavailable", "The database did not do its part. Try again.", {
+    retryAfter: 5,
+    cause: new Error(`${error.code ?? "no code"}: ${error.message}`),
+  });
+}
+
+/** A value as JSON carries it to the database: what JSON has no word for is left out. */
+export function toJson(value: object): Json {
+  return JSON.parse(JSON.stringify(value));
+}
+
+function parseDetails(details: string | null): ErrorDetails {
+  try {
+    return JSON.parse(details ?? "{}");
+  } catch {
+    return details ?? {};
+  }
+}
