@@ -1,0 +1,47 @@
+import { ApiError } from "../_shared/errors.ts";
+
+/** Where Checkout may return to. */
+export interface ReturnSettings {
+  readonly SITE_URL: string;
+  readonly ALLOWED_RETURN_ORIGINS: string[];
+}
+
+/** Where Checkout returns to, after paying and after leaving. */
+export interface ReturnUrls {
+  readonly successUrl: string;
+  readonly cancelUrl: string;
+}
+
+/**
+ * The addresses that the caller wants, if their origins are on the allow-list, or the site's own.
+ * Stripe puts the session's id in place of `{CHECKOUT_SESSION_ID}` (Stripe: Checkout, custom
+ * success page).
+ *
+ * @throws {ApiError} `return_url_not_allowed` (400).
+ */
+export function returnUrls(
+  settings: ReturnSettings,
+  wanted: { readonly successUrl?: string | undefined; readonly cancelUrl?: string | undefined },
+): ReturnUrls {
+  const site = new URL(settings.SITE_URL);
+  const allowed = [site.origin, ...settings.ALLOWED_RETURN_ORIGINS];
+  return {
+    successUrl: wanted.successUrl === undefined
+      ? `${site.origin}/billing?checkout=success&session_id={CHECKOUT_SESSION_ID}`
+      : requireAllowed(wanted.successUrl, "successUrl", allowed),
+    cancelUrl: wanted.cancelUrl === undefined
+      ? `${site.origin}/billing?checkout=cancelled`
+      : requireAllowed(wanted.cancelUrl, "cancelUrl", allowed),
+  };
+}
+
+function requireAllowed(address: string, field: string, allowed: readonly string[]): string {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const isPlain = url !== null && url.username === "" && url.password === "";
+  if (!isPlain || !allowed.includes(url.origin)) {
+    throw ApiError.of("return_url_not_allowed", "Checkout may not return to this address.", {
+      details: { field, allowedOrigins: allowed },
+    });
+  }
+  return address;
+}
