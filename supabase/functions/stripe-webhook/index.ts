@@ -1,0 +1,16 @@
+import { withSupabase } from "@supabase/server";
+import { readConfig } from "../_shared/config.ts";
+import { connectDatabase } from "../_shared/database.ts";
+import { connectStripe } from "../_shared/stripe.ts";
+import { createHandler } from "./handler.ts";
+
+const config = readConfig("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET");
+const handler = createHandler({
+  secrets: config.STRIPE_WEBHOOK_SECRET,
+  database: connectDatabase(),
+  stripe: connectStripe(config),
+});
+
+export default {
+  fetch: withSupabase({ auth: "none", cors: "disabled" }, (request) => handler(request)),
+};

@@ -1,0 +1,38 @@
+import type Stripe from "stripe";
+import { ApiError } from "../_shared/errors.ts";
+
+/** How far a signature's time may be from ours, in seconds, in both directions. */
+const TOLERANCE = 300;
+
+/**
+ * Verifies a `Stripe-Signature` with any of the secrets, of which there are several while they
+ * rotate (Stripe: webhook signatures).
+ *
+ * @throws {ApiError} `endpoint_closed` (503) without a secret, `missing_signature` or
+ * `invalid_signature` (400).
+ */
+export async function verifySignature(
+  stripe: Stripe,
+  secrets: readonly string[],
+  header: string | null,
+  body: string,
+): Promise<void> {
+  if (secrets.length === 0) {
+    throw ApiError.of("endpoint_closed", "No signing secret is set, so no event can be taken.");
+  }
+  if (header === null) throw ApiError.of("missing_signature", "The signature header is missing.");
+  // The SDK knows no limit for times that lie ahead.
+  const signedAt = Number(/(?:^|,)t=(\d+)/.exec(header)?.[1]);
+  if (!(signedAt - Date.now() / 1000 <= TOLERANCE)) throw invalid();
+
+  for (const secret of secrets) {
+    const verified = await stripe.webhooks.constructEventAsync(body, header, secret, TOLERANCE)
+      .then(() => true, () => false);
+    if (verified) return;
+  }
+  throw invalid();
+}
+
+function invalid(): ApiError {
+  return ApiError.of("invalid_signature", "The signature does not match the body.");
+}
