@@ -1,0 +1,49 @@
+import * as z from "zod";
+import { parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { type Handler, withBoundary } from "../_shared/boundary.ts";
+import { answerOf, type ServiceClient, toJson } from "../_shared/database.ts";
+import { log } from "../_shared/log.ts";
+import { parseEvent } from "./event.ts";
+import { verifySignature } from "./signature.ts";
+
+/** What the handler works with. */
+export interface Dependencies {
+  /** Signing secrets; with none the endpoint is closed. */
+  readonly secrets: readonly string[];
+  readonly database: ServiceClient;
+}
+
+const outcome = z.object({
+  outcome: z.enum(["applied", "duplicate", "ignored"]),
+  organizationId: z.string().nullish(),
+  alert: z.string().nullish(),
+});
+
+/**
+ * `POST` of an event by Clerk, delivered by Svix → `{ received: true, outcome }` once it is
+ * committed. What an event does is decided by the database (`apply_clerk_event`), in one round
+ * trip. Errors of ours are 5xx, so that Svix delivers again.
+ */
+export function createHandler({ secrets, database }: Dependencies): Handler {
+  return withBoundary("clerk-webhook", ["POST"], async (request, { requestId }) => {
+    const body = await readText(request, WEBHOOK_BODY_LIMIT);
+    const messageId = verifySignature(secrets, request.headers, body);
+    const event = parseEvent(parseJson(body));
+
+    const applied = outcome.parse(
+      await answerOf(database.rpc("apply_clerk_event", {
+        p_message_id: messageId,
+        p_event: toJson(event),
+      })),
+    );
+    if (applied.alert) {
+      log("alert", applied.alert, {
+        function: "clerk-webhook",
+        requestId,
+        messageId,
+        organizationId: applied.organizationId,
+      });
+    }
+    return Response.json({ received: true, outcome: applied.outcome });
+  });
+}
