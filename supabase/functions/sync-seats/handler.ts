@@ -1,0 +1,64 @@
+import type { ClerkClient } from "@clerk/backend";
+import type Stripe from "stripe";
+import * as z from "zod";
+import { readCommand } from "../_shared/body.ts";
+import { type Handler, withBoundary } from "../_shared/boundary.ts";
+import type { ServiceClient } from "../_shared/database.ts";
+import { ApiError } from "../_shared/errors.ts";
+import { requireAdminSession, type SessionSettings } from "../_shared/session.ts";
+import { syncOne } from "./sync-one.ts";
+import { sweep } from "./sweep.ts";
+
+/** What agreement is reached with. */
+export interface Connections {
+  readonly database: ServiceClient;
+  readonly stripe: Stripe;
+  readonly clerk: ClerkClient;
+}
+
+/** What the handler works with. */
+export interface Dependencies extends Connections {
+  readonly config: SessionSettings;
+}
+
+/** How the caller has shown who he is: with the project's secret key, or not (a session, then). */
+export type Credential = "secret key" | "session";
+
+const command = z.union([
+  z.strictObject({ organizationId: z.uuid() }),
+  z.strictObject({
+    sweep: z.literal(true),
+    limit: z.int().min(1).max(10_000).default(200),
+  }),
+]);
+
+/**
+ * `POST { organizationId }` by its admin → `{ success, data: { organizationId, seatsUsed,
+ * seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift } }`.
+ *
+ * `POST { sweep: true, limit? }` with the secret key → `{ success, data: { organizations, failed,
+ * drift } }`: works off the organizations that have waited longest.
+ *
+ * @param credential what the wrapper in `index.ts` has verified.
+ */
+export function createHandler(dependencies: Dependencies, credential: Credential): Handler {
+  return withBoundary("sync-seats", ["POST"], async (request, { requestId }) => {
+    if (credential === "secret key") {
+      const wanted = await readCommand(request, command);
+      if ("organizationId" in wanted) {
+        throw ApiError.of("invalid_request", "The secret key is for sweeps: send { sweep: true }.");
+      }
+      return succeeded(await sweep(dependencies, wanted.limit, requestId));
+    }
+    const session = await requireAdminSession(request, dependencies.config);
+    const wanted = await readCommand(request, command);
+    if ("sweep" in wanted) {
+      throw ApiError.of("secret_key_required", "A sweep needs the project's secret key.");
+    }
+    return succeeded(await syncOne(dependencies, wanted.organizationId, session));
+  });
+}
+
+function succeeded(data: unknown): Response {
+  return Response.json({ success: true, data });
+}

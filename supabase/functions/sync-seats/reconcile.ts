@@ -1,0 +1,116 @@
+import * as z from "zod";
+import { answerOf, toJson } from "../_shared/database.ts";
+import type { Json } from "../_shared/database.types.ts";
+import { readLists, readTotals, type Totals } from "./clerk-state.ts";
+import type { Connections } from "./handler.ts";
+import { readSubscriptions } from "./stripe-state.ts";
+
+/** How long a worker may take for an organization before another takes it over, in seconds. */
+export const LEASE_SECONDS = 120;
+
+/** The right to sync an organization (`sync_lease` in the database). */
+export const leaseSchema = z.object({
+  organization_id: z.uuid(),
+  clerk_org_id: z.string(),
+  stripe_customer_id: z.string().nullable(),
+  lease_id: z.uuid(),
+  started_at: z.string(),
+  clerk_members: z.int(),
+  clerk_invitations: z.int(),
+  compare_lists: z.boolean(),
+  subscription_version: z.int(),
+});
+
+/** The right to sync an organization. */
+export type Lease = z.infer<typeof leaseSchema>;
+
+const summarySchema = z.object({
+  organizationId: z.uuid(),
+  seatsUsed: z.int(),
+  seatsTotal: z.int(),
+  memberCount: z.int(),
+  pendingInvitationsCount: z.int(),
+  overCapacity: z.boolean(),
+  drift: z.array(
+    z.object({
+      kind: z.string(),
+      id: z.string().nullable(),
+      was: z.string().nullable(),
+      is: z.string().nullable(),
+    }),
+  ),
+});
+
+/** How an organization stands after a sync, and each difference that was found and repaired. */
+export type SyncSummary = z.infer<typeof summarySchema>;
+
+/**
+ * Compares a leased organization with Clerk and Stripe, and has the database put right what
+ * differs. First Clerk's totals and Stripe's subscriptions; Clerk's whole lists only where its
+ * totals differ. Whatever fails, the lease is given back and nothing is written.
+ *
+ * @returns null, and the lease stays, when Clerk does not know the organization.
+ * @throws {ApiError} `clerk_unavailable` or `stripe_unavailable` (503), `clerk_error` or
+ * `stripe_error` (502), and what the database raises.
+ */
+export async function reconcile(
+  connections: Connections,
+  lease: Lease,
+  actor: string,
+): Promise<SyncSummary | null> {
+  const { clerk, stripe } = connections;
+  try {
+    const [totals, subscriptions] = await Promise.all([
+      readTotals(clerk, lease.clerk_org_id),
+      lease.stripe_customer_id === null
+        ? null
+        : readSubscriptions(stripe, lease.stripe_customer_id),
+    ]);
+    if (totals === null) return null;
+    const lists = agrees(totals, lease) ? null : await readLists(clerk, lease.clerk_org_id);
+    return await write(connections, lease, lists, subscriptions, actor);
+  } catch (error) {
+    await abandon(connections, lease);
+    throw error;
+  }
+}
+
+/** Gives a lease back; one that cannot be given back ends by itself. */
+export async function abandon({ database }: Connections, lease: Lease): Promise<void> {
+  await database.rpc("abandon_sync", {
+    p_organization_id: lease.organization_id,
+    p_lease_id: lease.lease_id,
+  });
+}
+
+/** Records that Clerk has deleted a leased organization. */
+export async function endOrganization(
+  connections: Connections,
+  lease: Lease,
+  actor: string,
+): Promise<SyncSummary> {
+  return await write(connections, lease, { deleted: true }, null, actor);
+}
+
+function agrees(totals: Totals, lease: Lease): boolean {
+  return !lease.compare_lists &&
+    totals.members === lease.clerk_members &&
+    totals.invitations === lease.clerk_invitations;
+}
+
+async function write(
+  { database }: Connections,
+  lease: Lease,
+  clerkState: Json,
+  stripeState: Json,
+  actor: string,
+): Promise<SyncSummary> {
+  return summarySchema.parse(
+    await answerOf(database.rpc("reconcile_organization", {
+      p_lease: toJson(lease),
+      p_clerk: clerkState,
+      p_stripe: stripeState,
+      p_actor: actor,
+    })),
+  );
+}
