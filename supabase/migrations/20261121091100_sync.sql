@@ -249,7 +249,7 @@ begin
 
   for theirs in
     select membership from jsonb_array_elements(p_memberships) as listed (membership)
-    where not exists (
+    where membership ->> 'userId' is not null and not exists (
       select from public.organization_members as m
       where m.clerk_membership_id = membership ->> 'id'
         and (m.updated_at >= p_started_at or m.status = 'active' and m.role = membership ->> 'role')
