@@ -5,8 +5,8 @@ import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import { answerOf, type ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { requireAdminSession, type SessionSettings } from "../_shared/session.ts";
-import { openCheckoutSession } from "./checkout-session.ts";
-import { type ReturnSettings, returnUrls } from "./return-urls.ts";
+import { openCheckoutSession } from "./checkout_session.ts";
+import { type ReturnSettings, returnUrls } from "./return_urls.ts";
 
 /** What the handler works with. */
 export interface Dependencies {

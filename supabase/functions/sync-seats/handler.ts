@@ -6,7 +6,7 @@ import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { requireAdminSession, type SessionSettings } from "../_shared/session.ts";
-import { syncOne } from "./sync-one.ts";
+import { syncOne } from "./sync_one.ts";
 import { sweep } from "./sweep.ts";
 
 /** What agreement is reached with. */

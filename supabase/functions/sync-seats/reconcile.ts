@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { answerOf, toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
-import { readLists, readTotals, type Totals } from "./clerk-state.ts";
+import { readLists, readTotals, type Totals } from "./clerk_state.ts";
 import type { Connections } from "./handler.ts";
-import { readSubscriptions } from "./stripe-state.ts";
+import { readSubscriptions } from "./stripe_state.ts";
 
 /** How long a worker may take for an organization before another takes it over, in seconds. */
 export const LEASE_SECONDS = 120;

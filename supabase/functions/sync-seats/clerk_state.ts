@@ -2,7 +2,7 @@ import type { ClerkClient } from "@clerk/backend";
 import type { Json } from "../_shared/database.types.ts";
 import { clerkAnswer, clerkAnswerOrMissing } from "../_shared/clerk.ts";
 import { ApiError } from "../_shared/errors.ts";
-import { obeyingRetryAfter } from "./retry-after.ts";
+import { obeyingRetryAfter } from "./retry_after.ts";
 
 /** The totals that Clerk must have if nothing has drifted. */
 export interface Totals {

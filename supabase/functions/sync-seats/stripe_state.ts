@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
 import { answeredAt, stripeAnswer } from "../_shared/stripe.ts";
-import { obeyingRetryAfter } from "./retry-after.ts";
+import { obeyingRetryAfter } from "./retry_after.ts";
 
 /**
  * All subscriptions of a customer, ended ones too, with their latest invoices, as
