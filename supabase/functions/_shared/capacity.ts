@@ -117,6 +117,8 @@ const messages = {
       "Nobody can be added until seats are freed or bought.",
     full: (limit: number) =>
       limit === 1 ? "The only seat is taken." : `All ${limit} seats are taken.`,
+    decreasing: (renewal: number) =>
+      `The number of seats goes down to ${renewal} at renewal, and as many are in use.`,
     left: (available: number, limit: number) =>
       available === 1
         ? `1 of ${limit} seats is available.`
@@ -129,6 +131,8 @@ const messages = {
       "Personne ne peut être ajouté tant que des sièges ne sont pas libérés ou achetés.",
     full: (limit: number) =>
       limit === 1 ? "Le seul siège est occupé." : `Les ${limit} sièges sont tous occupés.`,
+    decreasing: (renewal: number) =>
+      `Le nombre de sièges passe à ${renewal} au renouvellement, et autant sont utilisés.`,
     left: (available: number, limit: number) =>
       available === 1
         ? `1 siège sur ${limit} est disponible.`
@@ -141,6 +145,7 @@ export function capacityMessage(usage: SeatUsage, locale: Locale): string {
   const say = messages[locale];
   if (usage.seatLimit === 0) return say.none();
   if (isOverCapacity(usage)) return say.over(seatsUsed(usage), usage.seatLimit);
-  if (isAtCapacity(usage)) return say.full(usage.seatLimit);
+  if (seatsUsed(usage) === usage.seatLimit) return say.full(usage.seatLimit);
+  if (isAtCapacity(usage)) return say.decreasing(usage.renewalSeats ?? usage.seatLimit);
   return say.left(availableSeats(usage), usage.seatLimit);
 }
