@@ -10,6 +10,7 @@ export interface DataApiOptions extends TokenKeys {
   publishableKey: string;
   /** The key whose bearer is `service_role`. */
   secretKey: string;
+  log: (line: string) => void;
 }
 
 /** The Data API: `fetch` answers what lies under `/rest/v1`. */
@@ -23,7 +24,7 @@ export interface DataApi {
  * the check of Clerk's tokens that hosted Supabase makes when Clerk is its third-party provider.
  */
 export async function openDataApi(options: DataApiOptions): Promise<DataApi> {
-  const connection = connectDatabase(options.databaseUrl);
+  const connection = connectDatabase(options.databaseUrl, options.log);
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"] },

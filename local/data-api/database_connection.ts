@@ -1,11 +1,14 @@
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
-import { type DatabaseError, isDatabaseError, withStatus } from "./sqlstates.ts";
+import { AnsweredError, isDatabaseError, withStatus } from "./sqlstates.ts";
 
 /**
  * The Data API's connection to Postgres, as the role `authenticator`, which owns nothing. What
  * `@supabase/lite` 0.10 does differently from PostgREST is put right here.
  */
-export function connectDatabase(url: string): PostgresConnection {
+export function connectDatabase(
+  url: string,
+  log: (line: string) => void,
+): PostgresConnection {
   const connection = createPostgresConnection({
     url,
     postgresOptions: {
@@ -20,13 +23,24 @@ export function connectDatabase(url: string): PostgresConnection {
       },
     },
   });
-  connection.normalizeDbError = (error: unknown) =>
-    isDatabaseError(error) ? printsInOneLine(withStatus(error), error) : error;
+  connection.normalizeDbError = (error: unknown) => {
+    if (!isDatabaseError(error)) return error;
+    const line = `[data-api] ${error.code}: ${error.message}`;
+    return new AnsweredError(withStatus(error), () => log(line));
+  };
   // It would grant ALL on every table to anon and authenticated at the first request, which hides
   // a missing revoke. "active" is what it sets once it has done so.
   Reflect.set(connection, "rlsState", "active");
   return connection;
 }
+
+/** It prints every error that it answers, refusals included, at length: a line in the log is enough. */
+const print = console.error;
+console.error = (...data: unknown[]) => {
+  const [first] = data;
+  if (first instanceof AnsweredError) first.report();
+  else print(...data);
+};
 
 function toJson(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -39,10 +53,4 @@ function asIs(value: string): string {
 /** The session's time zone is UTC, so the offset is always `+00`. */
 function toIsoTime(text: string): string {
   return text.replace(" ", "T").replace(/\+00$/, "+00:00");
-}
-
-/** It prints every error that it answers, refusals included: a line each is enough. */
-function printsInOneLine(answered: DatabaseError, { code, message }: DatabaseError): DatabaseError {
-  const inspect = () => `[data-api] ${code}: ${message}`;
-  return Object.assign(answered, { [Symbol.for("Deno.customInspect")]: inspect });
 }

@@ -6,6 +6,24 @@ export interface DatabaseError {
   hint?: string;
 }
 
+/** A database error on its way into an answer. */
+export class AnsweredError implements DatabaseError {
+  readonly code: string;
+  readonly message: string;
+  readonly detail?: string;
+  readonly hint?: string;
+  readonly report: () => void;
+
+  /** Takes the error in the form that makes the answer, and what to do where it is reported. */
+  constructor(error: DatabaseError, report: () => void) {
+    this.code = error.code;
+    this.message = error.message;
+    if (error.detail !== undefined) this.detail = error.detail;
+    if (error.hint !== undefined) this.hint = error.hint;
+    this.report = report;
+  }
+}
+
 /** SQLSTATEs that @supabase/lite turns into the status that PostgREST gives them. */
 const KNOWN = /^(PT|21|22|42|23502$|23503$|23505$|25006$|PGRST$)/;
 

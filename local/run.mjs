@@ -1,0 +1,143 @@
+/*
+ * Runs one of the tasks below. Needs Node 20 and npm, nothing else: it installs what is missing,
+ * inside this checkout only, and hands the task to Deno.
+ *
+ *   node local/run.mjs <task> [arguments for the task's last step]
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Each task is a list of Deno command lines, run one after the other until one fails. */
+const TASKS = {
+  dev: [["run", "-A", "local/dev.ts"]],
+  test: [["fmt", "--check"], ["lint"], ["check"], ["run", "-A", "tests/run.ts"]],
+  check: [["fmt", "--check"], ["lint"], ["check"]],
+  fmt: [["fmt"]],
+  demo: [["run", "-A", "local/demo.ts"]],
+  "db:schema": [["run", "-A", "local/database/schema.ts"]],
+  "db:types": [["run", "-A", "local/database/types.ts"]],
+  catalog: [["run", "-A", "local/catalog.ts"]],
+};
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const denoDir = join(root, ".cache", "deno");
+
+const [task = "", ...rest] = process.argv.slice(2);
+const steps = TASKS[task];
+if (steps === undefined) {
+  fail(`There is no task "${task}". The tasks are: ${Object.keys(TASKS).join(", ")}`);
+}
+if (Number.parseInt(process.versions.node) < 20) {
+  fail(`Node 20 or newer is needed, this is ${process.version}`);
+}
+installTools();
+const deno = findDeno();
+installLibraries();
+for (const [index, step] of steps.entries()) {
+  await run(deno, index === steps.length - 1 ? [...step, ...rest] : step);
+}
+
+/** Has npm install Deno, Postgres and the Supabase CLI, unless that is done. */
+function installTools() {
+  const stamp = join(root, "node_modules", ".stamp");
+  const wanted = digest(["package-lock.json"], process.platform, process.arch);
+  if (isStamped(stamp, wanted)) return;
+  console.log("Installing Deno, Postgres and the Supabase CLI ...");
+  // The packages' install scripts are not needed: what they would do is done where it is used.
+  npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], "inherit");
+  writeFileSync(stamp, wanted);
+}
+
+/** Has Deno fetch the libraries that the code imports, unless that is done. */
+function installLibraries() {
+  const stamp = join(denoDir, ".stamp");
+  const files = ["package-lock.json", "deno.json", "supabase/functions/deno.json", "deno.lock"];
+  if (isStamped(stamp, digest(files))) return;
+  console.log("Installing the libraries ...");
+  mkdirSync(denoDir, { recursive: true });
+  const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+  const frozen = process.env.CI ? ["--frozen"] : [];
+  const { status } = spawnSync(deno, ["cache", "--quiet", ...frozen, ...Object.values(imports)], {
+    cwd: root,
+    env: { ...environment(), ...registrySettings() },
+    stdio: "inherit",
+  });
+  if (status !== 0) fail("The libraries could not be installed");
+  writeFileSync(stamp, digest(files));
+}
+
+/** npm's own settings, in the words in which Deno understands them. */
+function registrySettings() {
+  const setting = (name) => {
+    const value = npm(["config", "get", name], "pipe").stdout.trim();
+    return value === "" || value === "null" || value === "undefined" ? undefined : value;
+  };
+  const settings = { NPM_CONFIG_REGISTRY: setting("registry"), DENO_CERT: setting("cafile") };
+  const proxy = setting("https-proxy") ?? setting("proxy");
+  if (!process.env.HTTPS_PROXY && !process.env.https_proxy) settings.HTTPS_PROXY = proxy;
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+/** Deno keeps everything it writes inside the checkout. */
+function environment() {
+  return { ...process.env, DENO_DIR: denoDir, DENO_NO_UPDATE_CHECK: "1" };
+}
+
+function findDeno() {
+  const libc = process.platform === "linux" ? "-glibc" : "";
+  const name = `${process.platform}-${process.arch}${libc}`;
+  const path = join(root, "node_modules", "@deno", name, "deno");
+  if (!existsSync(path)) fail(`npm has no Deno for this platform (${name})`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** Runs npm, the very one that runs this script if one does. */
+function npm(args, stdio) {
+  const own = process.env.npm_execpath;
+  const [command, first] = own?.endsWith("npm-cli.js") ? [process.execPath, [own]] : ["npm", []];
+  const result = spawnSync(command, [...first, ...args], {
+    cwd: root,
+    stdio: stdio === "pipe" ? ["ignore", "pipe", "ignore"] : stdio,
+    encoding: "utf8",
+  });
+  if (result.status !== 0) fail(`"npm ${args.join(" ")}" failed`);
+  return result;
+}
+
+/** Runs one step. When it fails, this process ends as the step did. */
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, env: environment(), stdio: "inherit" });
+    const pass = (signal) => child.kill(signal);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, pass);
+    child.on("error", (error) => fail(`Deno could not be started: ${error.message}`));
+    child.on("exit", (code, signal) => {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(signal, pass);
+      if (signal !== null) process.kill(process.pid, signal);
+      else if (code === 0) resolve();
+      else process.exit(code);
+    });
+  });
+}
+
+function digest(files, ...more) {
+  const hash = createHash("sha256");
+  for (const file of files) {
+    const path = join(root, file);
+    hash.update(existsSync(path) ? readFileSync(path) : "");
+  }
+  return hash.update(more.join()).digest("hex");
+}
+
+function isStamped(stamp, wanted) {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
