@@ -153,6 +153,7 @@ Deno.test("held deliveries wait until they are released, in the order asked for"
       settled.map(({ state }) => state),
       ["held", "held", "held", "delivered"],
     );
+    assert.deepEqual((await control.replay({ contains: "evt_2" })).length, 0);
     const released = await control.release({ order: "lifo" });
     assert.deepEqual(released.map(({ state }) => state), Array(3).fill("delivered"));
     assert.deepEqual(ids(receiver), ["evt_4", "evt_3", "evt_2", "evt_1"]);
