@@ -235,7 +235,11 @@ as $$
     when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
       case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
     when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
-      case when p_known.status in ('active', 'trialing') or p_stripe_does_not_know then 'paid' else 'ask' end
+      case
+        when not p_stripe_does_not_know and coalesce(p_known.status, '') not in ('active', 'trialing') then 'ask'
+        when p_known.first_payment = 'paid' then 'same'
+        else 'paid'
+      end
     when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
     else 'ask'
   end;
