@@ -1,0 +1,2581 @@
+-- What the migrations add up to, for reading and reviewing. Made by "npm run db:schema".
+-- Not a script to run: that is what the migrations are.
+
+-- schema private
+
+create schema private;
+comment on schema private is 'Seatkeeper''s inside: ledgers, settings and helpers. Never exposed through the Data API.';
+grant usage on schema private to authenticated;
+
+create table private.organization_syncs (
+  organization_id uuid not null,
+  attempted_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  lease_id uuid,
+  leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  constraint organization_syncs_pkey PRIMARY KEY (organization_id),
+  constraint organization_syncs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id)
+);
+
+CREATE INDEX organization_syncs_waiting_idx ON private.organization_syncs USING btree (attempted_at);
+
+alter table private.organization_syncs enable row level security;
+
+comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization, the longest waiting first.';
+comment on column private.organization_syncs.attempted_at is 'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
+comment on column private.organization_syncs.lease_id is 'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
+
+create table private.settings (
+  only_row boolean default true not null,
+  default_organization_status text default 'approved'::text not null,
+  constraint settings_pkey PRIMARY KEY (only_row),
+  constraint settings_default_organization_status_known CHECK ((default_organization_status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
+  constraint settings_only_row CHECK (only_row)
+);
+
+alter table private.settings enable row level security;
+
+comment on table private.settings is 'One row: what an operator may set without a deploy.';
+comment on column private.settings.default_organization_status is 'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
+
+create table private.stripe_subscriptions (
+  stripe_subscription_id text not null,
+  organization_id uuid not null,
+  stripe_item_id text,
+  status text not null,
+  plan text,
+  billing_period text,
+  quantity integer not null,
+  current_period_end timestamp with time zone,
+  cancel_at_period_end boolean default false not null,
+  first_payment text default 'unknown'::text not null,
+  stripe_created_at timestamp with time zone not null,
+  watermark timestamp with time zone not null,
+  watermark_asked boolean default false not null,
+  watermark_tiebreak text default ''::text not null,
+  version bigint default 1 not null,
+  constraint stripe_subscriptions_pkey PRIMARY KEY (stripe_subscription_id),
+  constraint stripe_subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint stripe_subscriptions_plan_fkey FOREIGN KEY (plan) REFERENCES public.plans(id),
+  constraint stripe_subscriptions_first_payment_known CHECK ((first_payment = ANY (ARRAY['unknown'::text, 'assumed'::text, 'awaited'::text, 'paid'::text]))),
+  constraint stripe_subscriptions_quantity_not_negative CHECK ((quantity >= 0))
+);
+
+CREATE INDEX stripe_subscriptions_organization_id_idx ON private.stripe_subscriptions USING btree (organization_id);
+CREATE INDEX stripe_subscriptions_plan_idx ON private.stripe_subscriptions USING btree (plan);
+
+alter table private.stripe_subscriptions enable row level security;
+
+comment on table private.stripe_subscriptions is 'One row a seat subscription, with what Stripe last said of it. organization_subscriptions is chosen from these.';
+comment on column private.stripe_subscriptions.first_payment is 'paid once Stripe has said that its first invoice is paid (or that none is due); awaited when Checkout ended unpaid. Only paid subscriptions give seats.';
+comment on column private.stripe_subscriptions.watermark is 'Stripe''s time up to which events are already in here: an older one is stale. Events have whole seconds (Stripe: Event object, created).';
+comment on column private.stripe_subscriptions.watermark_asked is 'The row was read from Stripe, not from an event: an event up to the watermark may be older or newer than it, so Stripe is asked again.';
+comment on column private.stripe_subscriptions.watermark_tiebreak is 'Settles two events of one second when Stripe does not know the subscription and so cannot be asked.';
+comment on column private.stripe_subscriptions.version is 'Counts writes: an answer of Stripe''s that was asked for at an older version is asked for again.';
+
+create table private.sync_runs (
+  id bigint generated always as identity not null,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone default clock_timestamp() not null,
+  organizations integer not null,
+  failed integer not null,
+  drift jsonb not null,
+  constraint sync_runs_pkey PRIMARY KEY (id),
+  constraint sync_runs_counts_not_negative CHECK (((organizations >= 0) AND (failed >= 0)))
+);
+
+alter table private.sync_runs enable row level security;
+
+comment on table private.sync_runs is 'One row a run of sync-seats.';
+comment on column private.sync_runs.failed is 'Organizations that could not be compared, because Clerk or Stripe failed.';
+comment on column private.sync_runs.drift is 'How many differences of each kind were repaired: { kind: number }.';
+
+create table private.webhook_events (
+  provider text not null,
+  event_id text not null,
+  type text not null,
+  outcome text default 'applied'::text not null,
+  received_at timestamp with time zone default clock_timestamp() not null,
+  constraint webhook_events_pkey PRIMARY KEY (provider, event_id),
+  constraint webhook_events_event_id_bounded CHECK (((length(event_id) >= 1) AND (length(event_id) <= 255))),
+  constraint webhook_events_outcome_bounded CHECK (((length(outcome) >= 1) AND (length(outcome) <= 64))),
+  constraint webhook_events_provider_known CHECK ((provider = ANY (ARRAY['stripe'::text, 'clerk'::text]))),
+  constraint webhook_events_type_bounded CHECK (((length(type) >= 1) AND (length(type) <= 255)))
+);
+
+alter table private.webhook_events enable row level security;
+
+comment on table private.webhook_events is 'Each event that has been worked off, once: the dedupe ledger. Written in the transaction that does the work.';
+comment on column private.webhook_events.event_id is 'Stripe''s evt_… or the svix-id, which stays the same over retries.';
+comment on column private.webhook_events.outcome is 'applied, stale, or why it was ignored.';
+
+CREATE OR REPLACE FUNCTION private.add_to_counts(p_organization_id uuid, p_members bigint, p_invitations bigint)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.organizations
+  set members_count = members_count + p_members,
+      pending_invitations_count = pending_invitations_count + p_invitations
+  where id = p_organization_id and (p_members <> 0 or p_invitations <> 0);
+$function$;
+
+comment on function private.add_to_counts(uuid,bigint,bigint) is 'Called by the counting triggers alone: one update an organization and statement, however many rows.';
+
+CREATE OR REPLACE FUNCTION private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select id
+  from public.organization_members
+  where organization_id = p_organization_id
+    and clerk_user_id = p_membership ->> 'userId'
+    and clerk_membership_id is null
+    and status in ('active', 'requested')
+    -- The end of an earlier membership is no end of this one; a minute is for
+    -- clocks that differ.
+    and (status = 'active' and not p_removed
+      or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
+  order by status
+  limit 1;
+$function$;
+
+comment on function private.adoptable_member(uuid,jsonb,boolean) is 'The member that a command of ours made and that Clerk now reports under its own id, if there is one.';
+
+comment on function private.apply_clerk_fact(text,jsonb,timestamp with time zone,text) is 'Writes what one event of Clerk''s says and returns the organization that it is about.';
+
+CREATE OR REPLACE FUNCTION private.apply_clerk_fact(p_type text, p_data jsonb, p_at timestamp with time zone, p_clerk_org_id text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+begin
+  organization := case
+    when p_type in ('organization.created', 'organization.updated') then private.record_organization(
+      p_clerk_org_id, coalesce(p_data ->> 'name', ''), p_data ->> 'slug',
+      coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
+        + case p_type when 'organization.updated' then interval '1 microsecond' else interval '0' end
+    )
+    when p_type like 'organizationMembership.%' then private.record_organization(
+      p_clerk_org_id, p_data #>> '{organization,name}', p_data #>> '{organization,slug}',
+      private.clerk_time(p_data #> '{organization,updated_at}')
+    )
+    else private.record_organization(p_clerk_org_id)
+  end;
+
+  case p_type
+    when 'organization.deleted' then
+      perform private.end_organization(organization.id, p_at);
+    when 'organizationMembership.created', 'organizationMembership.updated', 'organizationMembership.deleted' then
+      perform private.record_membership(
+        organization, private.clerk_membership(p_data, p_type, p_at), p_type = 'organizationMembership.deleted'
+      );
+    when 'organizationInvitation.created', 'organizationInvitation.accepted', 'organizationInvitation.revoked' then
+      perform private.record_invitation(organization, private.clerk_invitation(p_data, p_at), case p_type
+        when 'organizationInvitation.created' then 'pending'
+        when 'organizationInvitation.accepted' then 'accepted'
+        else 'revoked'
+      end);
+    else null;
+  end case;
+  return organization.id;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.apply_stripe_fact(p_organization_id uuid, p_event jsonb, p_subscription_id text, p_answer jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  event_type text := p_event ->> 'type';
+  object jsonb := p_event #> '{data,object}';
+  created timestamptz := to_timestamp((p_event ->> 'created')::bigint);
+  tiebreak text := array_position(array['created', 'updated', 'deleted'], split_part(event_type, '.', 3))
+    || ':' || (p_event ->> 'id');
+  unknown_to_stripe boolean := coalesce(jsonb_typeof(p_answer -> 'subscription') = 'null', false);
+  known private.stripe_subscriptions;
+  said private.stripe_subscriptions;
+  verdict text;
+begin
+  select * into known from private.stripe_subscriptions where stripe_subscription_id = p_subscription_id;
+  if known.organization_id <> p_organization_id then
+    return 'other_organization';
+  elsif (p_answer ->> 'version')::bigint <> coalesce(known.version, 0) then
+    return 'ask';
+  end if;
+
+  if p_answer is not null and not unknown_to_stripe then
+    said := private.read_subscription(p_answer -> 'subscription');
+    said.first_payment := private.first_payment_of(p_answer -> 'subscription');
+    said.watermark := greatest(created, to_timestamp((p_answer ->> 'readAt')::bigint));
+    said.watermark_asked := true;
+    verdict := 'newer';
+  elsif event_type like 'customer.subscription.%' then
+    said := private.read_subscription(object);
+    said.first_payment := case when said.status = 'trialing' then 'paid'
+      when unknown_to_stripe then 'assumed' else 'unknown' end;
+    said.watermark := created;
+    said.watermark_asked := false;
+    verdict := case when said.plan is null then 'no_seats_sold'
+      else private.judge_subscription_event(known, said, created, tiebreak, unknown_to_stripe) end;
+  else
+    verdict := private.judge_payment_event(known, event_type, object ->> 'payment_status', unknown_to_stripe);
+    if verdict in ('paid', 'awaited') then
+      perform private.record_first_payment(p_organization_id, p_subscription_id, verdict);
+      return 'newer';
+    end if;
+    return verdict;
+  end if;
+
+  if said.plan is null then
+    return 'no_seats_sold';
+  elsif verdict = 'newer' then
+    said.organization_id := p_organization_id;
+    said.watermark_tiebreak := coalesce(tiebreak, '');
+    said.version := 1;
+    perform private.record_subscription(said);
+  end if;
+  return verdict;
+end;
+$function$;
+
+comment on function private.apply_stripe_fact(uuid,jsonb,text,jsonb) is 'Writes what one event of Stripe''s says of a subscription. Returns newer, same, stale, ask, or why it is none of ours: other_organization, no_seats_sold.';
+
+CREATE OR REPLACE FUNCTION private.book_organization()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  select new.id, 'organization', new.id, private.current_actor(), private.current_cause(),
+    case when tg_op = 'UPDATE'
+      then jsonb_build_object('status', old.status, 'deleted', old.deleted_at is not null) end,
+    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null)
+  where tg_op = 'INSERT'
+    or old.status <> new.status
+    or (old.deleted_at is null) <> (new.deleted_at is null);
+  return null;
+end;
+$function$;
+
+comment on function private.book_organization() is 'Trigger: books a new organization, its status and its end.';
+
+CREATE OR REPLACE FUNCTION private.book_subscription()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  booked constant text[] := array[
+    'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
+    'cancel_at_period_end'
+  ];
+  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  changed text[];
+begin
+  changed := array(
+    select field from unnest(booked) as field where was -> field is distinct from is_now -> field
+  );
+  if changed <> '{}' then
+    insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+    select organization_id, 'subscription', organization_id, private.current_actor(), private.current_cause(),
+      case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
+      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end
+    from (select (coalesce(is_now, was) ->> 'organization_id')::uuid as organization_id) as row_of;
+  end if;
+  return null;
+end;
+$function$;
+
+comment on function private.book_subscription() is 'Trigger: books what changed of a subscription: seats, plan, period, status, cancelling.';
+
+CREATE OR REPLACE FUNCTION private.choose_subscription(p_organization_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- One that gives seats before one that gives none, then the newest.
+  insert into public.organization_subscriptions as current (
+    organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
+    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end
+  )
+  select
+    known.organization_id, known.stripe_subscription_id, known.stripe_item_id, known.status, known.plan,
+    known.billing_period, private.seats_of(known), private.seats_of(known), known.current_period_end,
+    known.cancel_at_period_end
+  from private.stripe_subscriptions as known
+  where known.organization_id = p_organization_id
+  order by private.seats_of(known) > 0 desc, known.stripe_created_at desc, known.stripe_subscription_id desc
+  limit 1
+  on conflict (organization_id) do update set
+    stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
+    stripe_seat_item_id = excluded.stripe_seat_item_id,
+    status = excluded.status,
+    plan = excluded.plan,
+    seat_billing_period = excluded.seat_billing_period,
+    purchased_seats = excluded.purchased_seats,
+    renewal_seats = excluded.renewal_seats,
+    current_period_end = excluded.current_period_end,
+    cancel_at_period_end = excluded.cancel_at_period_end
+  where (
+    current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
+    current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
+    current.cancel_at_period_end
+  ) is distinct from (
+    excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
+    excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
+    excluded.cancel_at_period_end
+  );
+$function$;
+
+comment on function private.choose_subscription(uuid) is 'Makes the organization''s current subscription the best of those that Stripe has told us of. An older one never replaces one that is alive.';
+
+CREATE OR REPLACE FUNCTION private.clerk_invitation(p_data jsonb, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_data ->> 'id',
+    'userId', p_data ->> 'user_id',
+    'email', p_data ->> 'email_address',
+    'role', p_data ->> 'role',
+    'invitedBy', p_data ->> 'inviter_id',
+    'createdAt', made_at,
+    'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
+    -- Thirty days unless told otherwise (Clerk: organization invitations).
+    'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+  )
+  from (select coalesce(private.clerk_time(p_data -> 'created_at'), p_at) as made_at) as given;
+$function$;
+
+comment on function private.clerk_invitation(jsonb,timestamp with time zone) is 'The data of an organizationInvitation event as private.record_invitation() takes it.';
+
+CREATE OR REPLACE FUNCTION private.clerk_membership(p_data jsonb, p_event_type text, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_data ->> 'id',
+    'userId', p_data #>> '{public_user_data,user_id}',
+    'email', p_data #>> '{public_user_data,identifier}',
+    'role', p_data ->> 'role',
+    'createdAt', coalesce(private.clerk_time(p_data -> 'created_at'), p_at),
+    -- Clerk's times end at the millisecond; the microsecond lets an update win
+    -- over the creation of the same moment.
+    'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
+      + case when p_event_type like '%.updated' then interval '1 microsecond' else interval '0' end
+  );
+$function$;
+
+comment on function private.clerk_membership(jsonb,text,timestamp with time zone) is 'The data of an organizationMembership event as private.record_membership() takes it.';
+
+CREATE OR REPLACE FUNCTION private.clerk_time(p_clerk_time jsonb)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  -- Clerk documents milliseconds and publishes examples in seconds.
+  select to_timestamp(case when n > 100000000000 then n / 1000 else n end)
+  from (
+    select case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end as n
+  ) as given;
+$function$;
+
+comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
+
+CREATE OR REPLACE FUNCTION private.counted_seats(p_organization_id uuid, OUT members integer, OUT invitations integer)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select
+    (select count(*) from public.organization_members as m
+     where m.organization_id = p_organization_id and m.status = 'active')::integer,
+    (select count(*) from public.organization_invitations as i
+     where i.organization_id = p_organization_id and i.holds_seat)::integer;
+$function$;
+
+comment on function private.counted_seats(uuid) is 'Members and seat-holding invitations, counted afresh.';
+
+CREATE OR REPLACE FUNCTION private.current_actor()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(nullif(current_setting('seatkeeper.actor', true), ''), session_user::text);
+$function$;
+
+comment on function private.current_actor() is 'Who acts in this transaction, as private.set_cause() said it.';
+
+CREATE OR REPLACE FUNCTION private.current_cause()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(nullif(current_setting('seatkeeper.cause', true), ''), 'sql');
+$function$;
+
+comment on function private.current_cause() is 'What this transaction is for, as private.set_cause() said it.';
+
+CREATE OR REPLACE FUNCTION private.default_organization_status()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select default_organization_status from private.settings;
+$function$;
+
+comment on function private.default_organization_status() is 'Status of an organization when Clerk first reports it.';
+
+CREATE OR REPLACE FUNCTION private.drift(p_kind text, p_id text, p_was text, p_is text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_array(jsonb_build_object('kind', p_kind, 'id', p_id, 'was', p_was, 'is', p_is));
+$function$;
+
+comment on function private.drift(text,text,text,text) is 'One difference that was found, as a list of one.';
+
+CREATE OR REPLACE FUNCTION private.end_organization(p_organization_id uuid, p_deleted_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  update public.organizations set deleted_at = p_deleted_at
+  where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
+  update public.organization_members
+  set status = case status when 'requested' then 'rejected' else 'removed' end
+  where organization_id = p_organization_id and status in ('requested', 'active');
+  update public.organization_invitations
+  set status = case status when 'accepted' then 'joined' else 'revoked' end
+  where organization_id = p_organization_id and status in ('reserved', 'pending', 'accepted');
+  delete from private.organization_syncs where organization_id = p_organization_id;
+end;
+$function$;
+
+comment on function private.end_organization(uuid,timestamp with time zone) is 'Clerk has deleted the organization: everyone''s seat is free. Clerk does not document whether it also sends the membership events.';
+
+CREATE OR REPLACE FUNCTION private.expire_invitations(p_organization_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.organization_invitations set status = 'expired'
+  where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp();
+$function$;
+
+comment on function private.expire_invitations(uuid) is 'Ends the invitations whose time is over. Clerk sends no event for it (Clerk: organization invitations).';
+
+CREATE OR REPLACE FUNCTION private.first_payment_of(p_subscription jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when p_subscription ->> 'status' = 'trialing' then 'paid'
+    when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
+    when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
+    -- A later invoice than the first, or none at all: nothing is awaited.
+    when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
+    else 'awaited'
+  end;
+$function$;
+
+comment on function private.first_payment_of(jsonb) is 'What a subscription with its latest invoice expanded says of the first payment. With a delayed payment method Stripe calls it active before it is paid (Stripe: Checkout, delayed notification payment methods).';
+
+CREATE OR REPLACE FUNCTION private.follow_purchased_seats()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if tg_op = 'UPDATE' and new.organization_id <> old.organization_id then
+    perform private.refuse(409, 'subscription_moved', 'A subscription cannot move to another organization.');
+  end if;
+  if tg_op = 'DELETE' then
+    update public.organizations set seat_limit = 0, subscription_plan = null where id = old.organization_id;
+  else
+    update public.organizations set seat_limit = new.purchased_seats, subscription_plan = new.plan
+    where id = new.organization_id
+      and (seat_limit, subscription_plan) is distinct from (new.purchased_seats, new.plan);
+  end if;
+  return null;
+end;
+$function$;
+
+comment on function private.follow_purchased_seats() is 'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats.';
+
+CREATE OR REPLACE FUNCTION private.guard_derived_numbers()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  purchased integer := coalesce(
+    (select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = new.id), 0
+  );
+begin
+  if new.seat_limit <> purchased then
+    perform private.refuse(403, 'derived_column', 'seat_limit follows purchased_seats and cannot be written.',
+      jsonb_build_object('column', 'seat_limit', 'value', new.seat_limit, 'derived', purchased));
+  end if;
+  -- The counting triggers run one level deeper. Anyone else may only write what
+  -- a fresh count gives, which is how sync_organization_counts() repairs.
+  if pg_trigger_depth() < 2 and (
+    tg_op = 'INSERT'
+    or (new.members_count, new.pending_invitations_count) <> (old.members_count, old.pending_invitations_count)
+  ) and (new.members_count, new.pending_invitations_count) <> (
+    select m, i from private.counted_seats(new.id) as c (m, i)
+  ) then
+    perform private.refuse(403, 'derived_column',
+      'members_count and pending_invitations_count are counted and cannot be written.',
+      jsonb_build_object('columns', array['members_count', 'pending_invitations_count']));
+  end if;
+  return new;
+end;
+$function$;
+
+comment on function private.guard_derived_numbers() is 'Trigger: refuses a derived number that is not what it is derived from, whoever writes it.';
+
+CREATE OR REPLACE FUNCTION private.holds_seat(p_invitation public.organization_invitations)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select p_invitation.status in ('reserved', 'pending', 'accepted')
+    and not exists (
+      select from public.organization_members as m
+      where m.organization_id = p_invitation.organization_id
+        and m.status = 'active'
+        and (m.email = p_invitation.email or m.clerk_user_id = p_invitation.clerk_user_id)
+    )
+    and not exists (
+      select from public.organization_invitations as newer
+      where newer.organization_id = p_invitation.organization_id
+        and newer.email = p_invitation.email
+        and newer.status in ('reserved', 'pending', 'accepted')
+        and (coalesce(newer.clerk_created_at, newer.created_at), newer.id)
+          > (coalesce(p_invitation.clerk_created_at, p_invitation.created_at), p_invitation.id)
+    );
+$function$;
+
+comment on function private.holds_seat(public.organization_invitations) is 'Whether an invitation counts as a seat: one person holds one, whether as a member or through the newest live invitation.';
+
+CREATE OR REPLACE FUNCTION private.invitations_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  gone public.organization_invitations[] := '{}';
+  come public.organization_invitations[] := '{}';
+begin
+  if tg_op <> 'INSERT' then
+    gone := array(select r from rows_before as r);
+  end if;
+  if tg_op <> 'DELETE' then
+    come := array(select r from rows_after as r);
+  end if;
+
+  perform private.add_to_counts(d.organization_id, 0, d.change)
+  from (
+    select organization_id, sum(n) as change
+    from (
+      select organization_id, -1 as n from unnest(gone) where holds_seat
+      union all
+      select organization_id, 1 from unnest(come) where holds_seat
+    ) as r
+    group by organization_id
+  ) as d;
+
+  -- Only a change of who is alive can move the seat to another invitation of
+  -- the same person; a change of holds_seat alone is that move itself.
+  perform private.refresh_holds_seat(array_agg(r.organization_id), array_agg(r.email), '{}')
+  from (
+    select coalesce(a.organization_id, b.organization_id) as organization_id, e.email
+    from unnest(gone) as b
+    full join unnest(come) as a on a.id = b.id
+    cross join lateral (values (a.email), (b.email)) as e (email)
+    where (a.status, a.email, a.clerk_created_at) is distinct from (b.status, b.email, b.clerk_created_at)
+  ) as r
+  having count(*) > 0;
+
+  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
+    private.current_actor(), private.current_cause(),
+    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+  from unnest(gone) as b
+  full join unnest(come) as a on a.id = b.id
+  where (a.status, a.role) is distinct from (b.status, b.role);
+  return null;
+end;
+$function$;
+
+comment on function private.invitations_changed() is 'Trigger: counts the invitations that hold a seat, hands the seat on between invitations of one person, and books the change.';
+
+comment on function private.judge_payment_event(private.stripe_subscriptions,text,text,boolean) is 'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
+
+CREATE OR REPLACE FUNCTION private.judge_payment_event(p_known private.stripe_subscriptions, p_type text, p_payment_status text, p_stripe_does_not_know boolean)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
+      case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
+    when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
+      case
+        when not p_stripe_does_not_know and coalesce(p_known.status, '') not in ('active', 'trialing') then 'ask'
+        when p_known.first_payment = 'paid' then 'same'
+        else 'paid'
+      end
+    when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
+    else 'ask'
+  end;
+$function$;
+
+comment on function private.judge_subscription_event(private.stripe_subscriptions,private.stripe_subscriptions,timestamp with time zone,text,boolean) is 'What to do with the state in a subscription event: newer (record it), same, stale, or ask (its place in time cannot be told from whole seconds, or it is not known to be paid: ask Stripe for the object).';
+
+CREATE OR REPLACE FUNCTION private.judge_subscription_event(p_known private.stripe_subscriptions, p_said private.stripe_subscriptions, p_created timestamp with time zone, p_tiebreak text, p_stripe_does_not_know boolean)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when p_known.stripe_subscription_id is null or p_created > p_known.watermark then
+      case
+        -- Active is not yet paid: the first time, Stripe is asked.
+        when p_said.status not in ('active', 'past_due')
+          or p_known.first_payment = 'paid'
+          or p_stripe_does_not_know
+        then 'newer'
+        else 'ask'
+      end
+    when private.same_subscription(p_known, p_said) then 'same'
+    when p_created < p_known.watermark and not p_known.watermark_asked then 'stale'
+    when not p_stripe_does_not_know then 'ask'
+    when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer'
+    else 'stale'
+  end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.later_first_payment(p_one text, p_other text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
+  where s in (p_one, p_other)
+  order by n
+  limit 1;
+$function$;
+
+comment on function private.later_first_payment(text,text) is 'Which of two findings about the first payment stands: evidence beats assumption, paid beats all.';
+
+CREATE OR REPLACE FUNCTION private.later_invitation_status(p_one text, p_other text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
+  where s in (p_one, p_other)
+  order by n
+  limit 1;
+$function$;
+
+comment on function private.later_invitation_status(text,text) is 'The later of two states of an invitation. Accepted beats an expiry that our clock had seen first.';
+
+CREATE OR REPLACE FUNCTION private.lease_organization(p_organization_id uuid, p_lease_seconds integer)
+ RETURNS public.sync_lease
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  with leased as (
+    update private.organization_syncs
+    set lease_id = gen_random_uuid(),
+        leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+        attempted_at = clock_timestamp()
+    where organization_id = p_organization_id
+    returning *
+  )
+  select
+    o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
+    (select count(*) from public.organization_members as m
+     where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is not null)::integer,
+    (select count(*) from public.organization_invitations as i
+     where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
+    exists (
+      select from public.organization_members as m
+      where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is null
+        and m.updated_at < clock_timestamp() - private.settling_time()
+    ) or exists (
+      select from public.organization_invitations as i
+      where i.organization_id = o.id and i.status = 'accepted'
+        and i.updated_at < clock_timestamp() - private.settling_time()
+    ),
+    private.subscription_version(o.id)
+  from leased
+  join public.organizations as o on o.id = leased.organization_id
+  left join public.organization_subscriptions as s on s.organization_id = o.id;
+$function$;
+
+comment on function private.lease_organization(uuid,integer) is 'Leases an organization whose row in the queue the caller has locked.';
+
+CREATE OR REPLACE FUNCTION private.lock_organization(p_organization_id uuid)
+ RETURNS public.organizations
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+begin
+  -- No key update: it waits for its like, and not for the foreign keys' key share.
+  select * into organization from public.organizations where id = p_organization_id for no key update;
+  if not found then
+    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
+  end if;
+  return organization;
+end;
+$function$;
+
+comment on function private.lock_organization(uuid) is 'The one lock that decides: buying, taking and freeing seats all begin with it. Raises organization_not_found (404).';
+
+CREATE OR REPLACE FUNCTION private.lock_organization_of_member()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform from public.organizations where id = new.organization_id for no key update;
+  return new;
+end;
+$function$;
+
+comment on function private.lock_organization_of_member() is 'Trigger: whoever changes seats holds the organization''s row first, by whatever way he comes.';
+
+CREATE OR REPLACE FUNCTION private.members_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  gone public.organization_members[] := '{}';
+  come public.organization_members[] := '{}';
+begin
+  if tg_op <> 'INSERT' then
+    gone := array(select r from rows_before as r);
+  end if;
+  if tg_op <> 'DELETE' then
+    come := array(select r from rows_after as r);
+  end if;
+
+  perform private.add_to_counts(d.organization_id, d.change, 0)
+  from (
+    select organization_id, sum(n) as change
+    from (
+      select organization_id, -1 as n from unnest(gone) where status = 'active'
+      union all
+      select organization_id, 1 from unnest(come) where status = 'active'
+    ) as r
+    group by organization_id
+  ) as d;
+
+  perform private.refresh_holds_seat(
+    array_agg(organization_id), array_agg(email), array_agg(clerk_user_id)
+  )
+  from (select * from unnest(gone) union all select * from unnest(come)) as r
+  having count(*) filter (where status = 'active') > 0;
+
+  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
+    private.current_actor(), private.current_cause(),
+    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+  from unnest(gone) as b
+  full join unnest(come) as a on a.id = b.id
+  where (a.status, a.role) is distinct from (b.status, b.role);
+  return null;
+end;
+$function$;
+
+comment on function private.members_changed() is 'Trigger: counts members, lets their invitations give up or take back the seat, and books the change.';
+
+CREATE OR REPLACE FUNCTION private.my_administered_organization_ids()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select organization_id
+  from public.organization_members
+  where clerk_user_id = (select auth.jwt() ->> 'sub') and status = 'active' and role = 'org:admin';
+$function$;
+
+comment on function private.my_administered_organization_ids() is 'The organizations that the caller of the Data API is an admin of. Definer: see private.my_organization_ids().';
+
+grant execute on function private.my_administered_organization_ids() to authenticated;
+
+CREATE OR REPLACE FUNCTION private.my_organization_ids()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select organization_id
+  from public.organization_members
+  where clerk_user_id = (select auth.jwt() ->> 'sub') and status = 'active';
+$function$;
+
+comment on function private.my_organization_ids() is 'The organizations that the caller of the Data API is an active member of, by the sub of the Clerk token. Definer: the policy on organization_members would otherwise ask itself.';
+
+grant execute on function private.my_organization_ids() to authenticated;
+
+CREATE OR REPLACE FUNCTION private.new_join_code()
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- 48 random bits of a version-4 UUID: short enough to type, too many to guess.
+  select upper(left(replace(gen_random_uuid()::text, '-', ''), 12));
+$function$;
+
+comment on function private.new_join_code() is 'A new code that people ask to join with: 12 characters, 0-9 and A-F.';
+
+CREATE OR REPLACE FUNCTION private.normalize_email(p_email text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select nullif(left(lower(btrim(p_email)), 320), '');
+$function$;
+
+comment on function private.normalize_email(text) is 'How an e-mail address is stored and compared: trimmed, lower case, null when empty.';
+
+CREATE OR REPLACE FUNCTION private.organization_of_customer(p_object jsonb)
+ RETURNS public.organizations
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+  named_id uuid := private.to_uuid(coalesce(
+    p_object ->> 'client_reference_id',
+    p_object #>> '{metadata,organization_id}',
+    p_object #>> '{parent,subscription_details,metadata,organization_id}'
+  ));
+begin
+  -- The customer is what we have tied to the organization ourselves; an id that
+  -- travelled with the event must agree with it.
+  select o.* into organization
+  from public.organization_subscriptions as s
+  join public.organizations as o on o.id = s.organization_id
+  where s.stripe_customer_id = private.stripe_id(p_object -> 'customer')
+    and (named_id is null or o.id = named_id)
+  for no key update of o;
+  return organization;
+end;
+$function$;
+
+comment on function private.organization_of_customer(jsonb) is 'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
+
+CREATE OR REPLACE FUNCTION private.queue_organization_for_sync()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into private.organization_syncs (organization_id) values (new.id);
+  return null;
+end;
+$function$;
+
+comment on function private.queue_organization_for_sync() is 'Trigger: puts a new organization into the queue of the sweep.';
+
+CREATE OR REPLACE FUNCTION private.read_subscription(p_subscription jsonb)
+ RETURNS private.stripe_subscriptions
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  state private.stripe_subscriptions;
+begin
+  select
+    p_subscription ->> 'id' as stripe_subscription_id,
+    item ->> 'id' as stripe_item_id,
+    p_subscription ->> 'status' as status,
+    coalesce(price.plan, known.plan, named.id) as plan,
+    coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
+      when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period) as billing_period,
+    coalesce((item ->> 'quantity')::integer, 0) as quantity,
+    -- On the item, not on the subscription (Stripe: Subscription Item object).
+    to_timestamp((item ->> 'current_period_end')::bigint) as current_period_end,
+    coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
+      or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false) as cancel_at_period_end,
+    to_timestamp((p_subscription ->> 'created')::bigint) as stripe_created_at
+  into
+    state.stripe_subscription_id, state.stripe_item_id, state.status, state.plan, state.billing_period,
+    state.quantity, state.current_period_end, state.cancel_at_period_end, state.stripe_created_at
+  from jsonb_array_elements(p_subscription #> '{items,data}') with ordinality as listed (item, n)
+  left join public.plan_prices as price on price.lookup_key = item #>> '{price,lookup_key}'
+  -- A lookup key moves on when a price is replaced; subscribers stay behind on
+  -- a price without one.
+  left join private.stripe_subscriptions as known
+    on known.stripe_subscription_id = p_subscription ->> 'id' and known.stripe_item_id = item ->> 'id'
+  left join public.plans as named on named.id = p_subscription #>> '{metadata,plan}'
+  where coalesce(price.plan, known.plan, named.id) is not null
+  order by price.plan is null, known.plan is null, n
+  limit 1;
+  return state;
+end;
+$function$;
+
+comment on function private.read_subscription(jsonb) is 'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
+
+comment on function private.reconcile_invitations(public.organizations,jsonb,jsonb,timestamp with time zone) is 'Makes our invitations those that Clerk lists as pending; returns what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_invitations(p_organization public.organizations, p_invitations jsonb, p_memberships jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  ours public.organization_invitations;
+  theirs jsonb;
+  next_status text;
+begin
+  for ours in
+    select i.* from public.organization_invitations as i
+    where i.organization_id = p_organization.id and i.updated_at < p_started_at
+      and (i.status = 'pending' and i.clerk_invitation_id is not null
+        or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
+      and not exists (
+        select from jsonb_array_elements(p_invitations) as listed (invitation)
+        where invitation ->> 'id' = i.clerk_invitation_id
+      )
+  loop
+    next_status := case
+      when exists (
+        select from jsonb_array_elements(p_memberships) as listed (membership)
+        where private.normalize_email(membership ->> 'email') = ours.email
+          or membership ->> 'userId' = ours.clerk_user_id
+      ) then 'joined'
+      else 'revoked'
+    end;
+    update public.organization_invitations set status = next_status where id = ours.id;
+    found_drift := found_drift || private.drift('invitation_ended', ours.clerk_invitation_id, ours.status, next_status);
+  end loop;
+
+  for theirs in
+    select invitation from jsonb_array_elements(p_invitations) as listed (invitation)
+    where (invitation ->> 'expiresAt')::timestamptz > clock_timestamp()
+      and not exists (
+        select from public.organization_invitations as i
+        where i.clerk_invitation_id = invitation ->> 'id'
+          and (i.status = 'pending' or i.updated_at >= p_started_at)
+      )
+  loop
+    select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
+    -- Only here may a state go back: Clerk's list is the truth, an event is not.
+    update public.organization_invitations
+    set status = 'pending', expires_at = (theirs ->> 'expiresAt')::timestamptz where id = ours.id;
+    perform private.record_invitation(p_organization, theirs, 'pending');
+    found_drift := found_drift || private.drift('invitation_missing', theirs ->> 'id', ours.status, 'pending');
+  end loop;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.reconcile_memberships(public.organizations,jsonb,timestamp with time zone) is 'Makes our active members those that Clerk lists; returns what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_memberships(p_organization public.organizations, p_memberships jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  ours public.organization_members;
+  theirs jsonb;
+begin
+  for ours in
+    select m.* from public.organization_members as m
+    where m.organization_id = p_organization.id and m.status = 'active'
+      and m.updated_at < p_started_at
+        - case when m.clerk_membership_id is null then private.settling_time() else interval '0' end
+      and not exists (
+        select from jsonb_array_elements(p_memberships) as listed (membership)
+        where membership ->> 'id' = m.clerk_membership_id
+          or m.clerk_membership_id is null and membership ->> 'userId' = m.clerk_user_id
+      )
+  loop
+    update public.organization_members set status = 'removed' where id = ours.id;
+    found_drift := found_drift || private.drift('member_extra', ours.clerk_user_id, 'active', 'removed');
+  end loop;
+
+  for theirs in
+    select membership from jsonb_array_elements(p_memberships) as listed (membership)
+    where membership ->> 'userId' is not null and not exists (
+      select from public.organization_members as m
+      where m.clerk_membership_id = membership ->> 'id'
+        and (m.updated_at >= p_started_at or m.status = 'active' and m.role = membership ->> 'role')
+    )
+  loop
+    select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
+    -- Only here may a state go back: Clerk's list is the truth, an event is not.
+    update public.organization_members
+    set status = 'active', role = theirs ->> 'role' where id = ours.id;
+    perform private.record_membership(p_organization, theirs, false);
+    found_drift := found_drift || case
+      when ours.status = 'active'
+        then private.drift('member_role', ours.clerk_user_id, ours.role, theirs ->> 'role')
+      else private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
+    end;
+  end loop;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.reconcile_subscriptions(uuid,jsonb,timestamp with time zone) is 'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_subscriptions(p_organization_id uuid, p_subscriptions jsonb, p_read_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  before public.organization_subscriptions;
+  after public.organization_subscriptions;
+  known private.stripe_subscriptions;
+  said private.stripe_subscriptions;
+  listed jsonb;
+begin
+  select * into before from public.organization_subscriptions where organization_id = p_organization_id;
+  for listed in select subscription from jsonb_array_elements(p_subscriptions) as l (subscription) loop
+    said := private.read_subscription(listed);
+    continue when said.plan is null;
+    select * into known from private.stripe_subscriptions where stripe_subscription_id = said.stripe_subscription_id;
+    said.first_payment := private.later_first_payment(known.first_payment, private.first_payment_of(listed));
+    continue when private.same_subscription(known, said) and known.first_payment = said.first_payment;
+    said.organization_id := p_organization_id;
+    said.watermark := p_read_at;
+    said.watermark_asked := true;
+    said.watermark_tiebreak := '';
+    said.version := 1;
+    perform private.record_subscription(said);
+    update public.seat_changes set state = 'completed'
+    where organization_id = p_organization_id and state in ('open', 'superseded', 'awaiting_payment')
+      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment = 'paid';
+    found_drift := found_drift || private.drift('subscription', said.stripe_subscription_id,
+      coalesce(known.status || ' ' || known.quantity, 'unknown'), said.status || ' ' || said.quantity);
+  end loop;
+
+  -- Of a customer's subscriptions Stripe lists all, ended ones too.
+  for known in
+    update private.stripe_subscriptions
+    set status = 'canceled', quantity = 0, version = version + 1
+    where organization_id = p_organization_id and status in ('active', 'trialing', 'past_due')
+      and stripe_subscription_id not in (
+        select subscription ->> 'id' from jsonb_array_elements(p_subscriptions) as l (subscription)
+      )
+    returning *
+  loop
+    found_drift := found_drift || private.drift('subscription', known.stripe_subscription_id, 'alive', 'unknown to Stripe');
+  end loop;
+
+  perform private.choose_subscription(p_organization_id);
+  select * into after from public.organization_subscriptions where organization_id = p_organization_id;
+  if found_drift = '[]' and before is distinct from after then
+    found_drift := private.drift('seats', after.stripe_seat_subscription_id,
+      before.purchased_seats::text, after.purchased_seats::text);
+  end if;
+  return found_drift;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.record_first_payment(p_organization_id uuid, p_subscription_id text, p_first_payment text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- Without a row yet, and with a Stripe that cannot be asked, the finding waits
+  -- in one that gives no seats.
+  insert into private.stripe_subscriptions as known (
+    stripe_subscription_id, organization_id, status, quantity, first_payment, stripe_created_at, watermark
+  ) values (
+    p_subscription_id, p_organization_id, 'incomplete', 0, p_first_payment, '-infinity', '-infinity'
+  )
+  on conflict (stripe_subscription_id) do update set
+    first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
+    version = known.version + 1;
+$function$;
+
+comment on function private.record_first_payment(uuid,text,text) is 'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
+
+CREATE OR REPLACE FUNCTION private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  invitation public.organization_invitations;
+  made_at timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
+  said_at timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
+  accepted_by text := p_invitation ->> 'userId';
+  address text := private.normalize_email(p_invitation ->> 'email');
+  next_status text := p_status;
+begin
+  select * into invitation from public.organization_invitations
+  where clerk_invitation_id = p_invitation ->> 'id';
+  next_status := private.later_invitation_status(p_status, invitation.status);
+
+  if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
+    select from public.organization_members
+    where organization_id = p_organization.id
+      and (clerk_user_id = coalesce(accepted_by, invitation.clerk_user_id) or email = address)
+      and clerk_created_at >= made_at
+  )) then
+    next_status := 'joined';
+  elsif next_status in ('reserved', 'pending') and p_organization.deleted_at is not null then
+    next_status := 'revoked';
+  end if;
+
+  if invitation.id is null then
+    insert into public.organization_invitations (
+      organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
+      clerk_created_at, clerk_updated_at
+    ) values (
+      p_organization.id, p_invitation ->> 'id', accepted_by, address, coalesce(p_invitation ->> 'role', 'org:member'),
+      next_status, (p_invitation ->> 'expiresAt')::timestamptz, p_invitation ->> 'invitedBy', made_at, said_at
+    );
+  else
+    update public.organization_invitations
+    set status = next_status,
+        clerk_user_id = coalesce(accepted_by, clerk_user_id),
+        invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
+        role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
+        expires_at = case when said_at > clerk_updated_at
+          then (p_invitation ->> 'expiresAt')::timestamptz else expires_at end,
+        clerk_updated_at = greatest(clerk_updated_at, said_at)
+    where id = invitation.id;
+  end if;
+end;
+$function$;
+
+comment on function private.record_invitation(public.organizations,jsonb,text) is 'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+
+CREATE OR REPLACE FUNCTION private.record_membership(p_organization public.organizations, p_membership jsonb, p_removed boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  member public.organization_members;
+  living public.organization_members;
+  ended boolean := p_removed or p_organization.deleted_at is not null;
+  made_at timestamptz := (p_membership ->> 'createdAt')::timestamptz;
+  said_at timestamptz := (p_membership ->> 'updatedAt')::timestamptz;
+begin
+  select * into member from public.organization_members
+  where clerk_membership_id = p_membership ->> 'id'
+    or id = private.adoptable_member(p_organization.id, p_membership, p_removed)
+  order by clerk_membership_id nulls last
+  limit 1;
+  ended := ended or coalesce(member.status in ('removed', 'rejected'), false);
+
+  -- Clerk allows a person one membership an organization: of two, the older
+  -- one has ended, and its event is still on the way.
+  if not ended then
+    select * into living from public.organization_members
+    where organization_id = p_organization.id and clerk_user_id = p_membership ->> 'userId'
+      and status = 'active' and id is distinct from member.id;
+    if (living.clerk_created_at, living.clerk_membership_id) > (made_at, p_membership ->> 'id') then
+      ended := true;
+    elsif living.id is not null then
+      update public.organization_members set status = 'removed' where id = living.id;
+    end if;
+  end if;
+
+  if member.id is null then
+    insert into public.organization_members (
+      organization_id, clerk_membership_id, clerk_user_id, email, role, status, clerk_created_at, clerk_updated_at
+    ) values (
+      p_organization.id, p_membership ->> 'id', p_membership ->> 'userId',
+      private.normalize_email(p_membership ->> 'email'), coalesce(p_membership ->> 'role', 'org:member'),
+      case when ended then 'removed' else 'active' end, made_at, said_at
+    );
+  elsif (member.clerk_membership_id is null or said_at > member.clerk_updated_at)
+    or member.status <> (case when ended then 'removed' else 'active' end) then
+    update public.organization_members
+    set clerk_membership_id = p_membership ->> 'id',
+        clerk_created_at = made_at,
+        status = case when ended then 'removed' else 'active' end,
+        email = case when said_at > clerk_updated_at
+          then coalesce(private.normalize_email(p_membership ->> 'email'), email) else email end,
+        role = case when said_at > clerk_updated_at then coalesce(p_membership ->> 'role', role) else role end,
+        clerk_updated_at = greatest(clerk_updated_at, said_at)
+    where id = member.id;
+  end if;
+
+  -- The acceptance that led here has done its work: the seat is the member's.
+  update public.organization_invitations set status = 'joined'
+  where organization_id = p_organization.id and status = 'accepted'
+    and (clerk_user_id = p_membership ->> 'userId'
+      or email = private.normalize_email(p_membership ->> 'email'))
+    and clerk_created_at <= made_at;
+end;
+$function$;
+
+comment on function private.record_membership(public.organizations,jsonb,boolean) is 'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only. The organization is locked by the caller.';
+
+comment on function private.record_organization(text,text,text,timestamp with time zone) is 'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there.';
+
+CREATE OR REPLACE FUNCTION private.record_organization(p_clerk_org_id text, p_name text DEFAULT NULL::text, p_slug text DEFAULT NULL::text, p_updated_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone)
+ RETURNS public.organizations
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+begin
+  insert into public.organizations (clerk_org_id) values (p_clerk_org_id) on conflict do nothing;
+  select * into organization from public.organizations where clerk_org_id = p_clerk_org_id for no key update;
+  if p_name is not null and p_updated_at > organization.clerk_updated_at then
+    update public.organizations
+    set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
+    where id = organization.id
+    returning * into organization;
+  end if;
+  return organization;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.record_subscription(p_state private.stripe_subscriptions)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  insert into private.stripe_subscriptions as known
+  select p_state.*
+  on conflict (stripe_subscription_id) do update set
+    stripe_item_id = excluded.stripe_item_id,
+    status = excluded.status,
+    plan = excluded.plan,
+    billing_period = excluded.billing_period,
+    quantity = excluded.quantity,
+    current_period_end = excluded.current_period_end,
+    cancel_at_period_end = excluded.cancel_at_period_end,
+    first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
+    stripe_created_at = excluded.stripe_created_at,
+    watermark = greatest(known.watermark, excluded.watermark),
+    watermark_asked = excluded.watermark_asked,
+    watermark_tiebreak = excluded.watermark_tiebreak,
+    version = known.version + 1;
+$function$;
+
+comment on function private.record_subscription(private.stripe_subscriptions) is 'Writes a state of a subscription that has been found to be the newest. The organization is locked by the caller.';
+
+CREATE OR REPLACE FUNCTION private.record_webhook_event(p_provider text, p_event_id text, p_type text)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- A second delivery of an event waits here for the first one's transaction.
+  with recorded as (
+    insert into private.webhook_events (provider, event_id, type) values (p_provider, p_event_id, p_type)
+    on conflict do nothing
+    returning 1
+  )
+  select exists (select from recorded);
+$function$;
+
+comment on function private.record_webhook_event(text,text,text) is 'Enters an event into the ledger; false when it is there already.';
+
+CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.organization_invitations as i
+  set holds_seat = private.holds_seat(i)
+  where i.organization_id = any (p_organization_ids)
+    and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
+    and i.holds_seat <> private.holds_seat(i);
+$function$;
+
+comment on function private.refresh_holds_seat(uuid[],text[],text[]) is 'Derives holds_seat again for the invitations of these people.';
+
+CREATE OR REPLACE FUNCTION private.refuse(p_status integer, p_code text, p_sentence text, p_details jsonb DEFAULT '{}'::jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception using
+    errcode = 'PT' || p_status,
+    message = p_code,
+    detail = p_details::text,
+    hint = p_sentence;
+end;
+$function$;
+
+comment on function private.refuse(integer,text,text,jsonb) is 'Raises a refusal: SQLSTATE PTxyz, which PostgREST answers as HTTP status xyz; message = stable code, hint = a sentence for people, detail = JSON for the client.';
+
+CREATE OR REPLACE FUNCTION private.refuse_rewriting_history()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.refuse(403, 'account_book_only_grows', 'The account book can only be added to.');
+  return null;
+end;
+$function$;
+
+comment on function private.refuse_rewriting_history() is 'Trigger: refuses to change or remove rows of the account book.';
+
+CREATE OR REPLACE FUNCTION private.refuse_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.refuse(403, 'truncate_refused', 'Rows that are counted cannot be truncated: delete them.');
+  return null;
+end;
+$function$;
+
+comment on function private.refuse_truncate() is 'Trigger: a truncate would leave the counts behind.';
+
+CREATE OR REPLACE FUNCTION private.require_approved(p_organization public.organizations)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if p_organization.deleted_at is not null then
+    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
+  elsif p_organization.status = 'pending' then
+    perform private.refuse(403, 'organization_not_approved', 'The organization has not been approved yet.');
+  elsif p_organization.status = 'suspended' then
+    perform private.refuse(403, 'organization_suspended', 'The organization is suspended.');
+  end if;
+end;
+$function$;
+
+comment on function private.require_approved(public.organizations) is 'Raises organization_not_found (404), organization_not_approved (403) or organization_suspended (403).';
+
+CREATE OR REPLACE FUNCTION private.require_organization_of(p_organization_id uuid, p_clerk_org_id text)
+ RETURNS public.organizations
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+begin
+  select * into organization from public.organizations where id = p_organization_id for no key update;
+  -- Unknown and foreign are answered alike: the ids of others stay unknown.
+  if organization.id is null or organization.clerk_org_id is distinct from p_clerk_org_id then
+    perform private.refuse(403, 'not_organization_admin', 'You are not an admin of this organization.');
+  end if;
+  return organization;
+end;
+$function$;
+
+comment on function private.require_organization_of(uuid,text) is 'The organization, locked, if it is the one that the caller''s Clerk token is for. Raises not_organization_admin (403).';
+
+CREATE OR REPLACE FUNCTION private.require_plan(p_plan text, p_billing_period text, p_seats integer)
+ RETURNS public.plan_prices
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  chosen public.plans;
+  price public.plan_prices;
+begin
+  select * into chosen from public.plans where id = p_plan;
+  if not found then
+    perform private.refuse(400, 'unknown_plan', 'There is no such plan.', jsonb_build_object(
+      'plan', p_plan, 'plans', (select jsonb_agg(id order by rank) from public.plans)));
+  end if;
+  select * into price from public.plan_prices where plan = p_plan and billing_period = p_billing_period;
+  if not found then
+    perform private.refuse(400, 'unknown_billing_period', 'The plan is not sold for this billing period.',
+      jsonb_build_object('billingPeriod', p_billing_period, 'billingPeriods', (
+        select jsonb_agg(billing_period order by billing_period) from public.plan_prices where plan = p_plan
+      )));
+  end if;
+  if p_seats is null or p_seats not between chosen.min_seats and chosen.max_seats then
+    perform private.refuse(422, 'seats_out_of_bounds', 'The plan does not sell this number of seats.',
+      jsonb_build_object(
+        'plan', p_plan, 'seats', p_seats, 'minSeats', chosen.min_seats, 'maxSeats', chosen.max_seats,
+        'fittingPlan', (
+          select id from public.plans where p_seats between min_seats and max_seats order by rank limit 1
+        )
+      ));
+  end if;
+  return price;
+end;
+$function$;
+
+comment on function private.require_plan(text,text,integer) is 'The price of a plan for this many seats. Raises unknown_plan (400), unknown_billing_period (400), seats_out_of_bounds (422, with the plan that fits).';
+
+CREATE OR REPLACE FUNCTION private.require_seats(p_organization_id uuid, p_seats integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.lock_organization(p_organization_id);
+  capacity record;
+begin
+  perform private.require_approved(organization);
+  perform private.expire_invitations(p_organization_id);
+  select * into capacity from public.check_organization_capacity(p_organization_id);
+  if capacity.remaining_seats < p_seats then
+    perform private.refuse(409, 'seats_full', 'All seats are taken.', jsonb_build_object(
+      'seatLimit', capacity.seat_limit,
+      'available', capacity.remaining_seats,
+      'needed', p_seats
+    ));
+  end if;
+end;
+$function$;
+
+comment on function private.require_seats(uuid,integer) is 'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409) and what private.require_approved() raises.';
+
+comment on function private.same_subscription(private.stripe_subscriptions,private.stripe_subscriptions) is 'Whether two states of a subscription say the same of seats.';
+
+CREATE OR REPLACE FUNCTION private.same_subscription(p_one private.stripe_subscriptions, p_other private.stripe_subscriptions)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
+      p_one.current_period_end, p_one.cancel_at_period_end)
+    is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
+      p_other.quantity, p_other.current_period_end, p_other.cancel_at_period_end);
+$function$;
+
+CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when p_subscription.status in ('active', 'trialing', 'past_due')
+      and p_subscription.first_payment in ('paid', 'assumed')
+    then p_subscription.quantity
+    else 0
+  end;
+$function$;
+
+comment on function private.seats_of(private.stripe_subscriptions) is 'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
+
+CREATE OR REPLACE FUNCTION private.set_cause(p_actor text, p_cause text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select set_config('seatkeeper.actor', coalesce(p_actor, ''), true),
+         set_config('seatkeeper.cause', coalesce(p_cause, ''), true);
+$function$;
+
+comment on function private.set_cause(text,text) is 'Names who acts and why until the transaction ends; billing_changes takes both from here.';
+
+CREATE OR REPLACE FUNCTION private.set_holds_seat()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- Whoever changes seats holds the organization's row first, by whatever way
+  -- he comes: so he sees the members and invitations of all who came before.
+  perform from public.organizations where id = new.organization_id for no key update;
+  new.holds_seat := private.holds_seat(new);
+  return new;
+end;
+$function$;
+
+comment on function private.set_holds_seat() is 'Trigger: derives holds_seat of the invitation that is written.';
+
+CREATE OR REPLACE FUNCTION private.settle_checkout(p_organization_id uuid, p_session jsonb, p_type text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.seat_changes
+  set stripe_checkout_session_id = p_session ->> 'id',
+      state = case
+        when p_type = 'checkout.session.expired' then 'expired'
+        when p_type = 'checkout.session.async_payment_failed' then 'failed'
+        when p_type = 'checkout.session.completed' and p_session ->> 'payment_status' = 'unpaid' then 'awaiting_payment'
+        else 'completed'
+      end
+  where id = private.to_uuid(p_session #>> '{metadata,seat_change_id}')
+    and organization_id = p_organization_id
+    and state in ('open', 'superseded', 'awaiting_payment')
+    and not (state = 'awaiting_payment' and p_type = 'checkout.session.completed');
+$function$;
+
+comment on function private.settle_checkout(uuid,jsonb,text) is 'Ends the intent behind a Checkout Session as Stripe says it ended.';
+
+CREATE OR REPLACE FUNCTION private.settling_time()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select interval '15 minutes';
+$function$;
+
+comment on function private.settling_time() is 'How long Clerk may take to report what a command or an acceptance began, before sync calls it lost.';
+
+CREATE OR REPLACE FUNCTION private.stripe_id(p_reference jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case jsonb_typeof(p_reference)
+    when 'string' then p_reference #>> '{}'
+    when 'object' then p_reference ->> 'id'
+  end;
+$function$;
+
+comment on function private.stripe_id(jsonb) is 'The id behind a reference of Stripe''s, which is the id itself or the expanded object.';
+
+CREATE OR REPLACE FUNCTION private.stripe_outcome(p_event_id text, p_before public.organizations, p_verdict text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  after public.organizations;
+  outcome text := case
+    when p_verdict in ('newer', 'same') then 'applied'
+    when p_verdict = 'stale' then 'stale'
+    else 'ignored'
+  end;
+begin
+  if outcome <> 'applied' then
+    update private.webhook_events set outcome = p_verdict where provider = 'stripe' and event_id = p_event_id;
+  end if;
+  select * into after from public.organizations where id = p_before.id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'outcome', outcome,
+    'reason', case when outcome = 'ignored' then p_verdict end,
+    'organizationId', after.id,
+    'seatLimit', after.seat_limit,
+    'seatsUsed', after.seats_used,
+    'alert', case
+      when after.over_capacity and not p_before.over_capacity then 'over_capacity'
+      when (
+        select count(*) > 1 from private.stripe_subscriptions as known
+        where known.organization_id = after.id and private.seats_of(known) > 0
+      ) then 'several_subscriptions'
+    end
+  ));
+end;
+$function$;
+
+comment on function private.stripe_outcome(text,public.organizations,text) is 'Notes in the ledger why an event was not applied and says how the organization stands now.';
+
+CREATE OR REPLACE FUNCTION private.subscription_version(p_organization_id uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(sum(version), 0)::bigint from private.stripe_subscriptions where organization_id = p_organization_id;
+$function$;
+
+comment on function private.subscription_version(uuid) is 'Grows with every write to an organization''s subscriptions.';
+
+CREATE OR REPLACE FUNCTION private.sync_summary(p_organization_id uuid, p_drift jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'organizationId', id,
+    'seatsUsed', seats_used,
+    'seatsTotal', seat_limit,
+    'memberCount', members_count,
+    'pendingInvitationsCount', pending_invitations_count,
+    'overCapacity', over_capacity,
+    'drift', p_drift
+  )
+  from public.organizations
+  where id = p_organization_id;
+$function$;
+
+comment on function private.sync_summary(uuid,jsonb) is 'How an organization stands after a sync, and what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.to_uuid(p_text text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  -- Postgres 15 has no pg_input_is_valid().
+  select case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end;
+$function$;
+
+comment on function private.to_uuid(text) is 'A text from outside as uuid, null when it is none.';
+
+CREATE OR REPLACE FUNCTION private.touch_updated_at()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- The clock, not the transaction's start: sync compares this with the moment
+  -- at which it began to list.
+  new.updated_at := clock_timestamp();
+  return new;
+end;
+$function$;
+
+comment on function private.touch_updated_at() is 'Trigger: stamps updated_at.';
+
+-- schema public
+
+create schema public;
+comment on schema public is 'standard public schema';
+grant usage on schema public to anon;
+grant usage on schema public to authenticated;
+grant usage on schema public to postgres;
+grant usage on schema public to public;
+grant usage on schema public to service_role;
+
+create table public.billing_changes (
+  id bigint generated always as identity not null,
+  organization_id uuid not null,
+  kind text not null,
+  subject text not null,
+  actor text not null,
+  cause text not null,
+  before jsonb,
+  after jsonb,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint billing_changes_pkey PRIMARY KEY (id),
+  constraint billing_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint billing_changes_kind_known CHECK ((kind = ANY (ARRAY['organization'::text, 'subscription'::text, 'member'::text, 'invitation'::text])))
+);
+
+CREATE INDEX billing_changes_organization_id_idx ON public.billing_changes USING btree (organization_id, id DESC);
+
+alter table public.billing_changes enable row level security;
+
+create policy billing_changes_read_own on public.billing_changes as permissive for select to authenticated
+  using ((organization_id IN ( SELECT private.my_administered_organization_ids() AS my_administered_organization_ids)));
+
+CREATE TRIGGER billing_changes_only_grow BEFORE DELETE OR UPDATE OR TRUNCATE ON public.billing_changes FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_rewriting_history();
+
+comment on table public.billing_changes is 'The account book. It only grows: updates, deletes and truncates are refused.';
+comment on column public.billing_changes.subject is 'Id of the row that changed: an organization (also for its subscription), a member or an invitation.';
+comment on column public.billing_changes.actor is 'Who did it: a Clerk user id, ''clerk'', ''stripe'', ''sync'', or the database role that wrote around the functions.';
+comment on column public.billing_changes.cause is 'What for: an event id (evt_…, msg_…), the name of a command, or ''sql''.';
+comment on column public.billing_changes.before is 'The fields that changed, as they were; null for a new row.';
+comment on column public.billing_changes.after is 'The same fields, as they are; null for a deleted row.';
+
+grant select on table public.billing_changes to authenticated;
+grant select on table public.billing_changes to service_role;
+
+create table public.organization_invitations (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  clerk_invitation_id text,
+  clerk_user_id text,
+  email text not null,
+  role text default 'org:member'::text not null,
+  status text not null,
+  holds_seat boolean default false not null,
+  expires_at timestamp with time zone not null,
+  invited_by text,
+  clerk_created_at timestamp with time zone,
+  clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint organization_invitations_pkey PRIMARY KEY (id),
+  constraint organization_invitations_clerk_invitation_id_unique UNIQUE (clerk_invitation_id),
+  constraint organization_invitations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint organization_invitations_clerk_invitation_id_bounded CHECK (((length(clerk_invitation_id) >= 1) AND (length(clerk_invitation_id) <= 255))),
+  constraint organization_invitations_clerk_user_id_bounded CHECK (((length(clerk_user_id) >= 1) AND (length(clerk_user_id) <= 255))),
+  constraint organization_invitations_email_normalized CHECK ((email = private.normalize_email(email))),
+  constraint organization_invitations_invited_by_bounded CHECK ((length(invited_by) <= 255)),
+  constraint organization_invitations_role_bounded CHECK (((length(role) >= 1) AND (length(role) <= 128))),
+  constraint organization_invitations_status_known CHECK ((status = ANY (ARRAY['reserved'::text, 'pending'::text, 'accepted'::text, 'joined'::text, 'revoked'::text, 'expired'::text])))
+);
+
+CREATE INDEX organization_invitations_expiring_idx ON public.organization_invitations USING btree (organization_id, expires_at) WHERE (status = 'pending'::text);
+CREATE INDEX organization_invitations_holding_idx ON public.organization_invitations USING btree (organization_id) WHERE holds_seat;
+CREATE INDEX organization_invitations_person_idx ON public.organization_invitations USING btree (organization_id, email);
+CREATE INDEX organization_invitations_user_idx ON public.organization_invitations USING btree (organization_id, clerk_user_id) WHERE (clerk_user_id IS NOT NULL);
+
+alter table public.organization_invitations enable row level security;
+
+create policy organization_invitations_read_own on public.organization_invitations as permissive for select to authenticated
+  using ((organization_id IN ( SELECT private.my_organization_ids() AS my_organization_ids)));
+
+CREATE TRIGGER organization_invitations_deleted AFTER DELETE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
+CREATE TRIGGER organization_invitations_inserted AFTER INSERT ON public.organization_invitations REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
+CREATE TRIGGER organization_invitations_refuse_truncate BEFORE TRUNCATE ON public.organization_invitations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
+CREATE TRIGGER organization_invitations_set_holds_seat BEFORE INSERT OR UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.set_holds_seat();
+CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_invitations_updated AFTER UPDATE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
+
+comment on table public.organization_invitations is 'One row an invitation, kept after it ends, as a tombstone.';
+comment on column public.organization_invitations.clerk_invitation_id is 'Clerk''s id; null while the call to Clerk is under way.';
+comment on column public.organization_invitations.clerk_user_id is 'Who accepted it, once Clerk has said so.';
+comment on column public.organization_invitations.status is 'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
+comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer such invitation of the same person counts already. Derived by trigger.';
+comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
+comment on column public.organization_invitations.clerk_created_at is 'When Clerk made it: only a membership made since then can be the one that it led to.';
+comment on column public.organization_invitations.clerk_updated_at is 'Watermark of role, e-mail and expiry.';
+
+grant select on table public.organization_invitations to authenticated;
+grant select on table public.organization_invitations to service_role;
+
+create table public.organization_members (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  clerk_membership_id text,
+  clerk_user_id text not null,
+  email text,
+  role text default 'org:member'::text not null,
+  status text not null,
+  clerk_created_at timestamp with time zone,
+  clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint organization_members_pkey PRIMARY KEY (id),
+  constraint organization_members_clerk_membership_id_unique UNIQUE (clerk_membership_id),
+  constraint organization_members_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint organization_members_clerk_membership_id_bounded CHECK (((length(clerk_membership_id) >= 1) AND (length(clerk_membership_id) <= 255))),
+  constraint organization_members_clerk_user_id_bounded CHECK (((length(clerk_user_id) >= 1) AND (length(clerk_user_id) <= 255))),
+  constraint organization_members_email_normalized CHECK ((email = private.normalize_email(email))),
+  constraint organization_members_role_bounded CHECK (((length(role) >= 1) AND (length(role) <= 128))),
+  constraint organization_members_status_known CHECK ((status = ANY (ARRAY['requested'::text, 'active'::text, 'removed'::text, 'rejected'::text])))
+);
+
+CREATE INDEX organization_members_active_email_idx ON public.organization_members USING btree (organization_id, email) WHERE (status = 'active'::text);
+CREATE INDEX organization_members_clerk_user_id_idx ON public.organization_members USING btree (clerk_user_id, status);
+CREATE UNIQUE INDEX organization_members_one_active ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'active'::text);
+CREATE UNIQUE INDEX organization_members_one_request ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'requested'::text);
+CREATE INDEX organization_members_organization_id_idx ON public.organization_members USING btree (organization_id, status);
+
+alter table public.organization_members enable row level security;
+
+create policy organization_members_read_own on public.organization_members as permissive for select to authenticated
+  using ((organization_id IN ( SELECT private.my_organization_ids() AS my_organization_ids)));
+
+CREATE TRIGGER organization_members_deleted AFTER DELETE ON public.organization_members REFERENCING OLD TABLE AS rows_before FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
+CREATE TRIGGER organization_members_inserted AFTER INSERT ON public.organization_members REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
+CREATE TRIGGER organization_members_lock_organization BEFORE INSERT OR UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.lock_organization_of_member();
+CREATE TRIGGER organization_members_refuse_truncate BEFORE TRUNCATE ON public.organization_members FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
+CREATE TRIGGER organization_members_touch_updated_at BEFORE UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_members_updated AFTER UPDATE ON public.organization_members REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
+
+comment on table public.organization_members is 'One row a membership, kept after it ends: a removed row is the tombstone that a late event runs into.';
+comment on column public.organization_members.clerk_membership_id is 'Clerk''s id; null for a request, and for an approved member until Clerk reports the membership.';
+comment on column public.organization_members.role is 'Clerk''s role key, with its org: prefix.';
+comment on column public.organization_members.status is 'requested (asked to join, no seat) → active (one seat) → removed; requested → rejected. Never backwards by an event.';
+comment on column public.organization_members.clerk_created_at is 'When Clerk made the membership: of two memberships of one person the newer is the living one.';
+comment on column public.organization_members.clerk_updated_at is 'Watermark of role and e-mail.';
+
+grant select on table public.organization_members to authenticated;
+grant select on table public.organization_members to service_role;
+
+create view public.organization_seats with (security_invoker=true) as
+ SELECT organization_members.organization_id,
+    'member'::text AS taken_by,
+    organization_members.id,
+    organization_members.clerk_user_id,
+    organization_members.email,
+    organization_members.role,
+    COALESCE(organization_members.clerk_created_at, organization_members.created_at) AS since
+   FROM public.organization_members
+  WHERE organization_members.status = 'active'::text
+UNION ALL
+ SELECT organization_invitations.organization_id,
+    'invitation'::text AS taken_by,
+    organization_invitations.id,
+    organization_invitations.clerk_user_id,
+    organization_invitations.email,
+    organization_invitations.role,
+    COALESCE(organization_invitations.clerk_created_at, organization_invitations.created_at) AS since
+   FROM public.organization_invitations
+  WHERE organization_invitations.holds_seat;
+
+comment on view public.organization_seats is 'The seats taken now, one row a seat: who has it and since when, as a member or through an invitation.';
+
+grant select on table public.organization_seats to authenticated;
+grant select on table public.organization_seats to service_role;
+
+create table public.organization_subscriptions (
+  organization_id uuid not null,
+  stripe_customer_id text,
+  stripe_seat_subscription_id text,
+  stripe_seat_item_id text,
+  status text default 'none'::text not null,
+  plan text,
+  seat_billing_period text,
+  purchased_seats integer default 0 not null,
+  renewal_seats integer,
+  current_period_end timestamp with time zone,
+  cancel_at_period_end boolean default false not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint organization_subscriptions_pkey PRIMARY KEY (organization_id),
+  constraint organization_subscriptions_stripe_customer_id_unique UNIQUE (stripe_customer_id),
+  constraint organization_subscriptions_stripe_seat_subscription_id_unique UNIQUE (stripe_seat_subscription_id),
+  constraint organization_subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint organization_subscriptions_plan_fkey FOREIGN KEY (plan) REFERENCES public.plans(id),
+  constraint organization_subscriptions_billing_period_known CHECK ((seat_billing_period = ANY (ARRAY['monthly'::text, 'yearly'::text]))),
+  constraint organization_subscriptions_purchased_seats_not_negative CHECK ((purchased_seats >= 0)),
+  constraint organization_subscriptions_renewal_seats_not_negative CHECK ((renewal_seats >= 0)),
+  constraint organization_subscriptions_status_known CHECK ((status = ANY (ARRAY['none'::text, 'incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'canceled'::text, 'unpaid'::text, 'paused'::text]))),
+  constraint organization_subscriptions_stripe_customer_id_bounded CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255)))
+);
+
+CREATE INDEX organization_subscriptions_plan_idx ON public.organization_subscriptions USING btree (plan);
+
+alter table public.organization_subscriptions enable row level security;
+
+create policy organization_subscriptions_read_own on public.organization_subscriptions as permissive for select to authenticated
+  using ((organization_id IN ( SELECT private.my_organization_ids() AS my_organization_ids)));
+
+CREATE TRIGGER organization_subscriptions_booked AFTER INSERT OR DELETE OR UPDATE ON public.organization_subscriptions FOR EACH ROW EXECUTE FUNCTION private.book_subscription();
+CREATE TRIGGER organization_subscriptions_refuse_truncate BEFORE TRUNCATE ON public.organization_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
+CREATE TRIGGER organization_subscriptions_set_seat_limit AFTER INSERT OR DELETE OR UPDATE ON public.organization_subscriptions FOR EACH ROW EXECUTE FUNCTION private.follow_purchased_seats();
+CREATE TRIGGER organization_subscriptions_touch_updated_at BEFORE UPDATE ON public.organization_subscriptions FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+comment on table public.organization_subscriptions is 'The current subscription of an organization: one row each, present from the first checkout on.';
+comment on column public.organization_subscriptions.status is 'Stripe''s subscription status; none before the first.';
+comment on column public.organization_subscriptions.purchased_seats is 'Seats paid for in the current billing period; organizations.seat_limit follows it by trigger.';
+comment on column public.organization_subscriptions.renewal_seats is 'Seats that the next invoice bills: the quantity on the Stripe item. Null without a subscription.';
+
+grant select on table public.organization_subscriptions to authenticated;
+grant select on table public.organization_subscriptions to service_role;
+
+create table public.organizations (
+  id uuid default gen_random_uuid() not null,
+  clerk_org_id text not null,
+  name text default ''::text not null,
+  slug text,
+  status text default private.default_organization_status() not null,
+  subscription_plan text,
+  join_code text default private.new_join_code() not null,
+  seat_limit integer default 0 not null,
+  members_count integer default 0 not null,
+  pending_invitations_count integer default 0 not null,
+  seats_used integer generated always as ((members_count + pending_invitations_count)) stored not null,
+  over_capacity boolean generated always as (((members_count + pending_invitations_count) > seat_limit)) stored not null,
+  last_synced_at timestamp with time zone,
+  clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  deleted_at timestamp with time zone,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint organizations_pkey PRIMARY KEY (id),
+  constraint organizations_clerk_org_id_unique UNIQUE (clerk_org_id),
+  constraint organizations_join_code_unique UNIQUE (join_code),
+  constraint organizations_subscription_plan_fkey FOREIGN KEY (subscription_plan) REFERENCES public.plans(id),
+  constraint organizations_clerk_org_id_bounded CHECK (((length(clerk_org_id) >= 1) AND (length(clerk_org_id) <= 255))),
+  constraint organizations_join_code_bounded CHECK (((length(join_code) >= 8) AND (length(join_code) <= 64))),
+  constraint organizations_members_count_not_negative CHECK ((members_count >= 0)),
+  constraint organizations_name_bounded CHECK ((length(name) <= 256)),
+  constraint organizations_pending_invitations_count_not_negative CHECK ((pending_invitations_count >= 0)),
+  constraint organizations_seat_limit_not_negative CHECK ((seat_limit >= 0)),
+  constraint organizations_slug_bounded CHECK ((length(slug) <= 256)),
+  constraint organizations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text])))
+);
+
+CREATE INDEX organizations_subscription_plan_idx ON public.organizations USING btree (subscription_plan);
+
+alter table public.organizations enable row level security;
+
+create policy organizations_read_own on public.organizations as permissive for select to authenticated
+  using ((id IN ( SELECT private.my_organization_ids() AS my_organization_ids)));
+
+CREATE TRIGGER organizations_booked AFTER INSERT OR UPDATE OF status, deleted_at ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.book_organization();
+CREATE TRIGGER organizations_guard_derived_numbers BEFORE INSERT OR UPDATE OF seat_limit, members_count, pending_invitations_count ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_derived_numbers();
+CREATE TRIGGER organizations_queued_for_sync AFTER INSERT ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.queue_organization_for_sync();
+CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+comment on table public.organizations is 'An organization of Clerk, with its seats. The row lock on it decides who gets the last seat.';
+comment on column public.organizations.status is 'pending: may not buy or add members yet; approved; suspended: may not buy or add members any more.';
+comment on column public.organizations.subscription_plan is 'Plan of the current subscription. Derived by trigger.';
+comment on column public.organizations.join_code is 'Whoever has it may ask to join; an admin approves.';
+comment on column public.organizations.seat_limit is 'Always organization_subscriptions.purchased_seats, 0 without a subscription. Derived by trigger; any other value is refused.';
+comment on column public.organizations.members_count is 'Active members. Counted by trigger; any other value is refused.';
+comment on column public.organizations.pending_invitations_count is 'Invitations that hold a seat. Counted by trigger; any other value is refused.';
+comment on column public.organizations.seats_used is 'members_count + pending_invitations_count.';
+comment on column public.organizations.over_capacity is 'Facts from Clerk or Stripe took it past its limit: nobody can be added until that ends.';
+comment on column public.organizations.last_synced_at is 'When Postgres was last compared with Clerk and Stripe.';
+comment on column public.organizations.clerk_updated_at is 'Watermark: what Clerk said at this moment or before is already here.';
+comment on column public.organizations.deleted_at is 'Deleted in Clerk. The row stays as a tombstone, so that a late event cannot bring it back.';
+
+grant select on table public.organizations to authenticated;
+grant select on table public.organizations to service_role;
+
+create table public.plan_prices (
+  plan text not null,
+  billing_period text not null,
+  lookup_key text not null,
+  base_amount bigint not null,
+  seat_amount bigint not null,
+  currency text not null,
+  constraint plan_prices_pkey PRIMARY KEY (plan, billing_period),
+  constraint plan_prices_lookup_key_unique UNIQUE (lookup_key),
+  constraint plan_prices_plan_fkey FOREIGN KEY (plan) REFERENCES public.plans(id),
+  constraint plan_prices_amounts_not_negative CHECK (((base_amount >= 0) AND (seat_amount >= 0))),
+  constraint plan_prices_billing_period_known CHECK ((billing_period = ANY (ARRAY['monthly'::text, 'yearly'::text]))),
+  constraint plan_prices_currency_iso CHECK ((currency ~ '^[a-z]{3}$'::text)),
+  constraint plan_prices_lookup_key_bounded CHECK (((length(lookup_key) >= 1) AND (length(lookup_key) <= 200)))
+);
+
+alter table public.plan_prices enable row level security;
+
+create policy plan_prices_read on public.plan_prices as permissive for select to authenticated
+  using (true);
+
+comment on table public.plan_prices is 'One price for each plan and billing period; Stripe has the same price under lookup_key, as a graduated tier.';
+comment on column public.plan_prices.lookup_key is 'Stripe''s lookup key of the price.';
+comment on column public.plan_prices.base_amount is 'For a whole billing period, in the currency''s smallest unit; pays for plans.included_seats seats.';
+comment on column public.plan_prices.seat_amount is 'For each seat beyond the included ones and a whole billing period, in the currency''s smallest unit.';
+comment on column public.plan_prices.currency is 'ISO 4217, lower case, as Stripe writes it.';
+
+grant delete, insert, select, update on table public.plan_prices to service_role;
+grant select on table public.plan_prices to authenticated;
+
+create table public.plans (
+  id text not null,
+  name text not null,
+  min_seats integer not null,
+  max_seats integer not null,
+  included_seats integer not null,
+  rank integer not null,
+  constraint plans_pkey PRIMARY KEY (id),
+  constraint plans_rank_unique UNIQUE (rank),
+  constraint plans_id_bounded CHECK ((id ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
+  constraint plans_included_seats_bounded CHECK (((included_seats >= 0) AND (included_seats <= max_seats))),
+  constraint plans_name_bounded CHECK (((length(name) >= 1) AND (length(name) <= 64))),
+  constraint plans_seats_ordered CHECK (((min_seats >= 1) AND (min_seats <= max_seats)))
+);
+
+alter table public.plans enable row level security;
+
+create policy plans_read on public.plans as permissive for select to authenticated
+  using (true);
+
+comment on table public.plans is 'What can be bought, and for how many seats.';
+comment on column public.plans.min_seats is 'Fewest seats that this plan sells.';
+comment on column public.plans.max_seats is 'Most seats that this plan sells.';
+comment on column public.plans.included_seats is 'Seats that the base amount pays for.';
+comment on column public.plans.rank is 'Order of the plans: moving to a higher rank is an upgrade.';
+
+grant delete, insert, select, update on table public.plans to service_role;
+grant select on table public.plans to authenticated;
+
+create table public.seat_changes (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  kind text not null,
+  state text default 'open'::text not null,
+  plan text not null,
+  billing_period text not null,
+  seats integer not null,
+  success_url text not null,
+  cancel_url text not null,
+  actor text not null,
+  stripe_checkout_session_id text,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint seat_changes_pkey PRIMARY KEY (id),
+  constraint seat_changes_session_unique UNIQUE (stripe_checkout_session_id),
+  constraint seat_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint seat_changes_price_fkey FOREIGN KEY (plan, billing_period) REFERENCES public.plan_prices(plan, billing_period),
+  constraint seat_changes_actor_bounded CHECK (((length(actor) >= 1) AND (length(actor) <= 255))),
+  constraint seat_changes_kind_known CHECK ((kind = 'checkout'::text)),
+  constraint seat_changes_seats_positive CHECK ((seats > 0)),
+  constraint seat_changes_state_known CHECK ((state = ANY (ARRAY['open'::text, 'awaiting_payment'::text, 'completed'::text, 'expired'::text, 'failed'::text, 'superseded'::text]))),
+  constraint seat_changes_urls_bounded CHECK (((length(success_url) <= 2048) AND (length(cancel_url) <= 2048)))
+);
+
+CREATE UNIQUE INDEX seat_changes_one_open ON public.seat_changes USING btree (organization_id) WHERE (state = 'open'::text);
+CREATE INDEX seat_changes_organization_id_idx ON public.seat_changes USING btree (organization_id, created_at DESC);
+CREATE INDEX seat_changes_price_idx ON public.seat_changes USING btree (plan, billing_period);
+
+alter table public.seat_changes enable row level security;
+
+create policy seat_changes_read_own on public.seat_changes as permissive for select to authenticated
+  using ((organization_id IN ( SELECT private.my_administered_organization_ids() AS my_administered_organization_ids)));
+
+CREATE TRIGGER seat_changes_touch_updated_at BEFORE UPDATE ON public.seat_changes FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+comment on table public.seat_changes is 'Intents to change what is paid for, written before Stripe is called, and how each ended. The id is Stripe''s idempotency key.';
+comment on column public.seat_changes.kind is 'checkout: the first purchase, through Stripe Checkout.';
+comment on column public.seat_changes.state is 'open → completed, awaiting_payment (Checkout ended, a delayed payment is under way) → completed or failed, expired, or superseded by a later one.';
+comment on column public.seat_changes.actor is 'Clerk user id of who asked for it.';
+comment on column public.seat_changes.expires_at is 'When Stripe closes the Checkout Session.';
+
+grant select on table public.seat_changes to authenticated;
+grant select on table public.seat_changes to service_role;
+
+CREATE OR REPLACE FUNCTION public.abandon_sync(p_organization_id uuid, p_lease_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity'
+  where organization_id = p_organization_id and lease_id = p_lease_id;
+$function$;
+
+comment on function public.abandon_sync(uuid,uuid) is 'Gives a lease back without having written anything. Definer: schema private is closed.';
+
+grant execute on function public.abandon_sync(uuid,uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.apply_clerk_event(p_message_id text, p_event jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  event_type text := p_event ->> 'type';
+  data jsonb := p_event -> 'data';
+  happened_at timestamptz := coalesce(private.clerk_time(p_event -> 'timestamp'), clock_timestamp());
+  recorded_id uuid;
+  was_over_capacity boolean;
+  organization public.organizations;
+  event_org_id text := case
+    when event_type like 'organization.%' then data ->> 'id'
+    when event_type like 'organizationMembership.%' then data #>> '{organization,id}'
+    when event_type like 'organizationInvitation.%' then data ->> 'organization_id'
+  end;
+begin
+  if event_type not in (
+    'organization.created', 'organization.updated', 'organization.deleted',
+    'organizationMembership.created', 'organizationMembership.updated', 'organizationMembership.deleted',
+    'organizationInvitation.created', 'organizationInvitation.accepted', 'organizationInvitation.revoked'
+  ) then
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
+  elsif not private.record_webhook_event('clerk', p_message_id, event_type) then
+    return jsonb_build_object('outcome', 'duplicate');
+  end if;
+  perform private.set_cause('clerk', p_message_id);
+
+  select o.over_capacity into was_over_capacity
+  from public.organizations as o where o.clerk_org_id = event_org_id;
+  recorded_id := private.apply_clerk_fact(event_type, data, happened_at, event_org_id);
+  select * into organization from public.organizations where id = recorded_id;
+  return jsonb_build_object(
+    'outcome', 'applied',
+    'organizationId', organization.id,
+    'seatsUsed', organization.seats_used,
+    'seatLimit', organization.seat_limit,
+    -- Before the first purchase there is no capacity to exceed: the owner alone
+    -- is one more than none.
+    'alert', case when organization.over_capacity and not coalesce(was_over_capacity, false) and exists (
+      select from public.organization_subscriptions as s
+      where s.organization_id = organization.id and s.status <> 'none'
+    ) then 'over_capacity' end
+  );
+end;
+$function$;
+
+comment on function public.apply_clerk_event(text,jsonb) is 'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';
+
+grant execute on function public.apply_clerk_event(text,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.apply_stripe_event(p_event jsonb, p_answer jsonb DEFAULT NULL::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  this_event_id text := p_event ->> 'id';
+  event_type text := p_event ->> 'type';
+  object jsonb := p_event #> '{data,object}';
+  subscription_id text := case
+    when event_type like 'customer.subscription.%' then object ->> 'id'
+    when event_type like 'checkout.session.%' then private.stripe_id(object -> 'subscription')
+    when event_type like 'invoice.%' then private.stripe_id(object #> '{parent,subscription_details,subscription}')
+  end;
+  before public.organizations;
+  verdict text := 'same';
+begin
+  if event_type not in (
+    'checkout.session.completed', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'checkout.session.expired',
+    'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+    'invoice.paid', 'invoice.payment_failed'
+  ) then
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
+  elsif not private.record_webhook_event('stripe', this_event_id, event_type) then
+    return jsonb_build_object('outcome', 'duplicate');
+  end if;
+  perform private.set_cause('stripe', this_event_id);
+
+  before := private.organization_of_customer(object);
+  if before.id is null then
+    verdict := 'unknown_customer';
+  else
+    if subscription_id is not null then
+      verdict := private.apply_stripe_fact(before.id, p_event, subscription_id, p_answer);
+    end if;
+    if verdict = 'ask' then
+      delete from private.webhook_events where provider = 'stripe' and event_id = this_event_id;
+      return jsonb_build_object('outcome', 'ask_stripe', 'subscriptionId', subscription_id, 'version', coalesce(
+        (select version from private.stripe_subscriptions where stripe_subscription_id = subscription_id), 0));
+    end if;
+    if event_type like 'checkout.session.%' then
+      perform private.settle_checkout(before.id, object, event_type);
+    end if;
+    if verdict = 'newer' then
+      perform private.choose_subscription(before.id);
+    end if;
+  end if;
+  return private.stripe_outcome(this_event_id, before, verdict);
+end;
+$function$;
+
+comment on function public.apply_stripe_event(jsonb,jsonb) is 'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
+
+grant execute on function public.apply_stripe_event(jsonb,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text)
+ RETURNS public.organization_members
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  member public.organization_members;
+  invitation_holds_seat boolean;
+begin
+  perform private.set_cause(p_actor, 'approve_member');
+  select * into member from public.organization_members where id = p_member_id;
+  if not found then
+    perform private.refuse(404, 'member_not_found', 'There is no such request.');
+  end if;
+  perform private.lock_organization(member.organization_id);
+  perform private.expire_invitations(member.organization_id);
+  select * into member from public.organization_members where id = p_member_id;
+
+  if member.status = 'active' then
+    return member;
+  elsif member.status <> 'requested' then
+    perform private.refuse(409, 'request_closed', 'The request is no longer open.',
+      jsonb_build_object('status', member.status));
+  elsif exists (
+    select from public.organization_members
+    where organization_id = member.organization_id
+      and clerk_user_id = member.clerk_user_id
+      and status = 'active'
+  ) then
+    perform private.refuse(409, 'already_member', 'This person is a member already.');
+  end if;
+
+  -- Someone who is invited as well already holds the one seat that he needs.
+  invitation_holds_seat := exists (
+    select from public.organization_invitations
+    where organization_id = member.organization_id and holds_seat
+      and (email = member.email or clerk_user_id = member.clerk_user_id)
+  );
+  perform private.require_seats(member.organization_id, case when invitation_holds_seat then 0 else 1 end);
+  update public.organization_members set status = 'active' where id = p_member_id returning * into member;
+  return member;
+end;
+$function$;
+
+comment on function public.approve_member(uuid,text) is 'Gives a requested member a seat and returns the member; one that is active already is returned as it is. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_approved() raises.';
+
+grant execute on function public.approve_member(uuid,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.attach_checkout_session(p_seat_change_id uuid, p_stripe_checkout_session_id text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  change public.seat_changes;
+begin
+  update public.seat_changes set stripe_checkout_session_id = p_stripe_checkout_session_id
+  where id = p_seat_change_id
+  returning * into change;
+  return change.state;
+end;
+$function$;
+
+comment on function public.attach_checkout_session(uuid,text) is 'Notes which Checkout Session an intent led to and returns the intent''s state: superseded means that the session must be expired. Definer: the tables take no direct writes.';
+
+grant execute on function public.attach_checkout_session(uuid,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.attach_stripe_customer(p_organization_id uuid, p_stripe_customer_id text, p_actor text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  customer_id text;
+begin
+  perform private.set_cause(p_actor, 'attach_stripe_customer');
+  perform private.lock_organization(p_organization_id);
+  insert into public.organization_subscriptions as current (organization_id, stripe_customer_id)
+  values (p_organization_id, p_stripe_customer_id)
+  on conflict (organization_id) do update set stripe_customer_id = p_stripe_customer_id
+  where current.stripe_customer_id is null;
+  select stripe_customer_id into customer_id
+  from public.organization_subscriptions where organization_id = p_organization_id;
+  return customer_id;
+end;
+$function$;
+
+comment on function public.attach_stripe_customer(uuid,text,text) is 'Ties a Stripe customer to an organization that has none and returns the one it has: the first wins. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.attach_stripe_customer(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.check_organization_capacity(p_organization_id uuid)
+ RETURNS TABLE(can_add boolean, current_members integer, seat_limit integer, remaining_seats integer)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select
+    o.status = 'approved' and o.deleted_at is null
+      and least(o.seat_limit, s.renewal_seats) - o.seats_used >= 1,
+    o.members_count,
+    o.seat_limit,
+    least(o.seat_limit, s.renewal_seats) - o.seats_used
+  from public.organizations as o
+  left join public.organization_subscriptions as s on s.organization_id = o.id
+  where o.id = p_organization_id;
+$function$;
+
+comment on function public.check_organization_capacity(uuid) is 'Whether one more seat can be taken now. remaining_seats is what is available: least(seat_limit, renewal seats) - seats used, below zero after a fact took the organization past its limit. No row for an organization that the caller may not see.';
+
+grant execute on function public.check_organization_capacity(uuid) to authenticated;
+grant execute on function public.check_organization_capacity(uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.check_seat_availability(p_organization_id uuid)
+ RETURNS TABLE(has_seats boolean, current_members integer, purchased_seats integer, remaining_seats integer)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select c.can_add, c.current_members, c.seat_limit, c.remaining_seats
+  from public.check_organization_capacity(p_organization_id) as c;
+$function$;
+
+comment on function public.check_seat_availability(uuid) is 'check_organization_capacity() in the words of billing: the seat limit is the purchased seats.';
+
+grant execute on function public.check_seat_availability(uuid) to authenticated;
+grant execute on function public.check_seat_availability(uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.claim_organization_sync(p_organization_id uuid, p_clerk_org_id text, p_lease_seconds integer)
+ RETURNS public.sync_lease
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  queued private.organization_syncs;
+begin
+  perform private.require_organization_of(p_organization_id, p_clerk_org_id);
+  select * into queued from private.organization_syncs where organization_id = p_organization_id for update;
+  if not found then
+    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
+  elsif queued.leased_until > clock_timestamp() then
+    perform private.refuse(409, 'sync_in_progress', 'The organization is being synced already.');
+  end if;
+  return private.lease_organization(p_organization_id, p_lease_seconds);
+end;
+$function$;
+
+comment on function public.claim_organization_sync(uuid,text,integer) is 'Leases one organization for its admin, whose Clerk token is for p_clerk_org_id. Definer: schema private is closed. Raises not_organization_admin (403), organization_not_found (404), sync_in_progress (409).';
+
+grant execute on function public.claim_organization_sync(uuid,text,integer) to service_role;
+
+comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
+
+CREATE OR REPLACE FUNCTION public.claim_sync_batch(p_limit integer, p_lease_seconds integer, p_before timestamp with time zone)
+ RETURNS SETOF public.sync_lease
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  waiting uuid;
+begin
+  for waiting in
+    select organization_id
+    from private.organization_syncs
+    where leased_until <= clock_timestamp() and attempted_at < p_before
+    order by attempted_at
+    limit p_limit
+    for update skip locked
+  loop
+    return next private.lease_organization(waiting, p_lease_seconds);
+  end loop;
+end;
+$function$;
+
+grant execute on function public.claim_sync_batch(integer,integer,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION public.reconcile_organization(p_lease jsonb, p_clerk jsonb, p_stripe jsonb, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  lease public.sync_lease := jsonb_populate_record(null::public.sync_lease, p_lease);
+  organization public.organizations := private.lock_organization(lease.organization_id);
+  counts record;
+  found_drift jsonb := '[]';
+begin
+  perform private.set_cause(p_actor, 'reconcile_organization');
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity'
+  where organization_id = organization.id and lease_id = lease.lease_id;
+  if not found then
+    perform private.refuse(409, 'lease_lost', 'Another worker has taken the organization over.');
+  end if;
+
+  if (p_clerk ->> 'deleted')::boolean then
+    perform private.end_organization(organization.id, clock_timestamp());
+    return private.sync_summary(organization.id,
+      private.drift('organization_deleted', organization.clerk_org_id, 'living', 'deleted'));
+  end if;
+
+  -- First the counts: the triggers below add to them.
+  select * into counts from public.sync_organization_counts(organization.id);
+  if counts.drifted then
+    found_drift := private.drift('counts', organization.id::text,
+      organization.members_count || ' + ' || organization.pending_invitations_count,
+      counts.members_count || ' + ' || counts.pending_invitations_count);
+  end if;
+  perform private.expire_invitations(organization.id);
+  if p_clerk ? 'memberships' then
+    found_drift := found_drift
+      || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at)
+      || private.reconcile_invitations(
+        organization, p_clerk -> 'invitations', p_clerk -> 'memberships', lease.started_at
+      );
+  end if;
+  if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
+    found_drift := found_drift || private.reconcile_subscriptions(
+      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint)
+    );
+  end if;
+  update public.organizations set last_synced_at = clock_timestamp() where id = organization.id;
+  return private.sync_summary(organization.id, found_drift);
+end;
+$function$;
+
+comment on function public.reconcile_organization(jsonb,jsonb,jsonb,text) is 'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations } as complete lists, or null when its totals agreed. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
+
+grant execute on function public.reconcile_organization(jsonb,jsonb,jsonb,text) to service_role;
+
+comment on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) is 'Notes how a run of sync-seats went. p_drift: { kind: number }. Definer: schema private is closed.';
+
+CREATE OR REPLACE FUNCTION public.record_sync_run(p_started_at timestamp with time zone, p_organizations integer, p_failed integer, p_drift jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into private.sync_runs (started_at, organizations, failed, drift)
+  values (p_started_at, p_organizations, p_failed, p_drift);
+$function$;
+
+grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.request_membership(p_join_code text, p_clerk_user_id text, p_email text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  joined_organization_id uuid;
+  member_id uuid;
+begin
+  perform private.set_cause(p_clerk_user_id, 'request_membership');
+  select id into joined_organization_id
+  from public.organizations
+  where join_code = upper(btrim(p_join_code)) and deleted_at is null;
+  if not found then
+    return null;
+  end if;
+  perform private.lock_organization(joined_organization_id);
+
+  select id into member_id
+  from public.organization_members
+  where organization_id = joined_organization_id
+    and clerk_user_id = p_clerk_user_id
+    and status in ('active', 'requested')
+  order by status
+  limit 1;
+  if not found then
+    insert into public.organization_members (organization_id, clerk_user_id, email, status)
+    values (joined_organization_id, p_clerk_user_id, private.normalize_email(p_email), 'requested')
+    returning id into member_id;
+  end if;
+  return member_id;
+end;
+$function$;
+
+comment on function public.request_membership(text,text,text) is 'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes.';
+
+grant execute on function public.request_membership(text,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.set_organization_status(p_organization_id uuid, p_status text, p_actor text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.set_cause(p_actor, 'set_organization_status');
+  perform private.lock_organization(p_organization_id);
+  update public.organizations set status = p_status where id = p_organization_id;
+end;
+$function$;
+
+comment on function public.set_organization_status(uuid,text,text) is 'Approves or suspends an organization: pending, approved or suspended. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.set_organization_status(uuid,text,text) to service_role;
+
+comment on function public.start_checkout(uuid,text,text,text,integer,text,text,text) is 'Decides whether an organization may buy its first seats and records the intent. Returns { seatChangeId: Stripe''s idempotency key, expiresAt: seconds since 1970, lookupKey, stripeCustomerId or null, organizationName }. Definer: the tables take no direct writes. Raises not_organization_admin (403), subscription_exists (409), seats_below_usage (409) and what private.require_approved() and private.require_plan() raise.';
+
+CREATE OR REPLACE FUNCTION public.start_checkout(p_organization_id uuid, p_clerk_org_id text, p_plan text, p_billing_period text, p_seats integer, p_success_url text, p_cancel_url text, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  price public.plan_prices;
+  subscription public.organization_subscriptions;
+  change public.seat_changes;
+begin
+  perform private.set_cause(p_actor, 'start_checkout');
+  perform private.require_approved(organization);
+  price := private.require_plan(p_plan, p_billing_period, p_seats);
+
+  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
+  if subscription.status not in ('none', 'canceled', 'incomplete_expired') then
+    perform private.refuse(409, 'subscription_exists',
+      'The organization has a subscription already: change that one.',
+      jsonb_build_object('status', subscription.status, 'plan', subscription.plan,
+        'purchasedSeats', subscription.purchased_seats, 'changeWith', 'manage-seats'));
+  end if;
+
+  perform private.expire_invitations(p_organization_id);
+  select * into organization from public.organizations where id = p_organization_id;
+  if p_seats < organization.seats_used then
+    perform private.refuse(409, 'seats_below_usage', 'More seats than that are in use.',
+      jsonb_build_object('seats', p_seats, 'seatsUsed', organization.seats_used));
+  end if;
+
+  update public.seat_changes set state = 'expired'
+  where organization_id = p_organization_id and state = 'open' and expires_at <= clock_timestamp();
+  -- The same wish again is the same intent, so two clicks end in one session; a
+  -- different one takes the place of the last, so that only one can be paid.
+  update public.seat_changes set state = 'superseded'
+  where organization_id = p_organization_id and state = 'open'
+    and (plan, billing_period, seats, success_url, cancel_url)
+      <> (p_plan, p_billing_period, p_seats, p_success_url, p_cancel_url);
+  insert into public.seat_changes (
+    organization_id, kind, plan, billing_period, seats, success_url, cancel_url, actor, expires_at
+  ) values (
+    p_organization_id, 'checkout', p_plan, p_billing_period, p_seats, p_success_url, p_cancel_url, p_actor,
+    -- Within the 24 hours that Stripe keeps an idempotency key and a session.
+    date_trunc('second', clock_timestamp()) + interval '23 hours'
+  )
+  on conflict (organization_id) where state = 'open' do nothing;
+  select * into change from public.seat_changes where organization_id = p_organization_id and state = 'open';
+
+  return jsonb_build_object(
+    'seatChangeId', change.id,
+    'expiresAt', extract(epoch from change.expires_at)::bigint,
+    'lookupKey', price.lookup_key,
+    'stripeCustomerId', subscription.stripe_customer_id,
+    'organizationName', organization.name
+  );
+end;
+$function$;
+
+grant execute on function public.start_checkout(uuid,text,text,text,integer,text,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.sync_organization_counts(p_organization_id uuid)
+ RETURNS TABLE(members_count integer, pending_invitations_count integer, drifted boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  was public.organizations;
+  counted record;
+begin
+  select * into was from public.organizations as o where o.id = p_organization_id for no key update;
+  if not found then
+    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
+  end if;
+  update public.organization_invitations as i set holds_seat = private.holds_seat(i)
+  where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
+
+  select * into counted from private.counted_seats(p_organization_id);
+  update public.organizations as o
+  set members_count = counted.members, pending_invitations_count = counted.invitations
+  where o.id = p_organization_id
+    and (o.members_count, o.pending_invitations_count) <> (counted.members, counted.invitations);
+  return query select counted.members, counted.invitations,
+    (was.members_count, was.pending_invitations_count) <> (counted.members, counted.invitations);
+end;
+$function$;
+
+comment on function public.sync_organization_counts(uuid) is 'Counts members and invitations afresh and repairs what had drifted (which needs someone who switched triggers off). Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.sync_organization_counts(uuid) to service_role;
