@@ -1,0 +1,333 @@
+import assert from "node:assert/strict";
+import { Stripe } from "stripe";
+import {
+  type Emulation,
+  eventTypes,
+  expanded,
+  itemOf,
+  lastEvent,
+  prices,
+  withStripe,
+} from "./emulation.ts";
+
+async function openSession(
+  { stripe }: Pick<Emulation, "stripe">,
+  more: Partial<Stripe.Checkout.SessionCreateParams> = {},
+): Promise<Stripe.Checkout.Session> {
+  const { monthly: price } = await prices(stripe);
+  const known = more.customer_email === undefined
+    ? { customer: (await stripe.customers.create({ email: "owner@example.com" })).id }
+    : {};
+  return await stripe.checkout.sessions.create({
+    mode: "subscription",
+    line_items: [{ price, quantity: 5 }],
+    success_url: "http://127.0.0.1:3000/done?session={CHECKOUT_SESSION_ID}",
+    cancel_url: "http://127.0.0.1:3000/left?a=1&b=2",
+    client_reference_id: "org_1",
+    metadata: { seat_change_id: "change_1" },
+    subscription_data: { metadata: { organization_id: "org_1" } },
+    ...known,
+    ...more,
+  });
+}
+
+async function subscriptionOf(stripe: Stripe, sessionId: string): Promise<Stripe.Subscription> {
+  const session = await stripe.checkout.sessions.retrieve(sessionId, {
+    expand: ["subscription.latest_invoice"],
+  });
+  assert(session.subscription !== null && typeof session.subscription === "object");
+  return session.subscription;
+}
+
+Deno.test("an open session shows what is to be paid, and where", () =>
+  withStripe(async ({ url, stripe }) => {
+    const session = await openSession({ stripe });
+    assert.match(session.id, /^cs_test_/);
+    assert.equal(session.url, `${url}/c/pay/${session.id}`);
+    assert.equal(session.status, "open");
+    assert.equal(session.payment_status, "unpaid");
+    assert.equal(session.amount_total, 2000 + 2 * 700);
+    assert.equal(session.currency, "usd");
+    assert.equal(session.expires_at, session.created + 24 * 60 * 60);
+    assert.equal(session.line_items, undefined);
+    const { data: [line] } = await stripe.checkout.sessions.listLineItems(session.id);
+    assert.deepEqual([line?.quantity, line?.amount_total, line?.description], [5, 3400, "Pro"]);
+    const { line_items } = await stripe.checkout.sessions.retrieve(session.id, {
+      expand: ["line_items"],
+    });
+    assert.deepEqual(line_items?.data, [line]);
+    assert.equal((await stripe.subscriptions.list({ status: "all" })).data.length, 0);
+  }));
+
+Deno.test("the page shows lines, total and ways to pay or leave, escaped", () =>
+  withStripe(async ({ stripe }) => {
+    const product = await stripe.products.create({ name: "<b>Seats</b> & more" });
+    const price = await stripe.prices.create({
+      product: product.id,
+      currency: "eur",
+      unit_amount: 1050,
+      recurring: { interval: "month" },
+    });
+    const session = await openSession({ stripe }, {
+      line_items: [{ price: price.id, quantity: 2 }],
+    });
+    const response = await fetch(session.url ?? "");
+    assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
+    const page = await response.text();
+    assert(page.includes("2 × &lt;b&gt;Seats&lt;/b&gt; &amp; more"));
+    assert(page.includes("€21.00"));
+    assert(page.includes('href="http://127.0.0.1:3000/left?a=1&amp;b=2"'));
+    assert(page.includes('name="card"') && page.includes('value="later"'));
+    assert(page.includes("owner@example.com"));
+    assert.equal((await fetch(`${session.url}x`)).status, 404);
+  }));
+
+Deno.test("a paid session makes the subscription, its paid invoice and its events", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id, customer } = await openSession({ stripe });
+    const before = await eventTypes(stripe);
+    const location = await control.payCheckout(id);
+    assert.equal(location, `http://127.0.0.1:3000/done?session=${id}`);
+
+    const session = await stripe.checkout.sessions.retrieve(id);
+    assert.deepEqual(
+      [session.status, session.payment_status, session.url, session.customer],
+      ["complete", "paid", null, customer],
+    );
+    assert.equal(session.client_reference_id, "org_1");
+    assert.deepEqual(session.metadata, { seat_change_id: "change_1" });
+    const subscription = await subscriptionOf(stripe, id);
+    assert.equal(subscription.status, "active");
+    assert.equal(subscription.customer, customer);
+    assert.deepEqual(subscription.metadata, { organization_id: "org_1" });
+    assert.equal(subscription.billing_mode.type, "flexible");
+    const item = itemOf(subscription);
+    assert.equal(item.quantity, 5);
+    assert.equal(item.price.lookup_key, "seatkeeper_pro_monthly");
+    assert.equal(item.current_period_start, subscription.created);
+    const invoice = expanded(subscription.latest_invoice);
+    assert.deepEqual(
+      [invoice.status, invoice.total, invoice.amount_paid, invoice.billing_reason],
+      ["paid", 3400, 3400, "subscription_create"],
+    );
+    assert.equal(invoice.parent?.subscription_details?.subscription, subscription.id);
+    assert.equal(session.invoice, invoice.id);
+    const methods = await stripe.customers.listPaymentMethods(String(customer));
+    assert.deepEqual(methods.data.map((one) => [one.id, one.card?.last4]), [
+      [subscription.default_payment_method, "4242"],
+    ]);
+    assert.deepEqual((await eventTypes(stripe)).slice(before.length).sort(), [
+      "checkout.session.completed",
+      "customer.subscription.created",
+      "customer.updated",
+      "invoice.created",
+      "invoice.finalized",
+      "invoice.paid",
+      "invoice.payment_succeeded",
+      "payment_method.attached",
+    ]);
+    const { object } = await lastEvent(stripe, "customer.subscription.created");
+    assert.equal((object as Stripe.Subscription).status, "active");
+    assert.equal((object as Stripe.Subscription).latest_invoice, invoice.id);
+  }));
+
+Deno.test("a session without a customer makes one", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id } = await openSession({ stripe }, { customer_email: "new@example.com" });
+    await control.payCheckout(id);
+    const session = await stripe.checkout.sessions.retrieve(id, { expand: ["customer"] });
+    assert(session.customer !== null && typeof session.customer === "object");
+    assert(!session.customer.deleted);
+    assert.equal(session.customer.email, "new@example.com");
+    assert.equal(session.customer_details?.email, "new@example.com");
+  }));
+
+Deno.test("a declined card leaves the session open and makes nothing", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id, url } = await openSession({ stripe });
+    const before = await eventTypes(stripe);
+    for (const card of ["4000 0000 0000 0002", "4000000000000341"]) {
+      const location = await control.payCheckout(id, { card });
+      assert.equal(location, `/c/pay/${id}?problem=card_declined`);
+    }
+    assert.equal(
+      await control.payCheckout(id, { card: "1234" }),
+      `/c/pay/${id}?problem=invalid_number`,
+    );
+    const page = await (await fetch(`${url}?problem=card_declined`)).text();
+    assert(page.includes("Your card was declined"));
+    const { status, payment_status } = await stripe.checkout.sessions.retrieve(id);
+    assert.deepEqual([status, payment_status], ["open", "unpaid"]);
+    assert.deepEqual(await eventTypes(stripe), before);
+    assert.match(await control.payCheckout(id), /^http:\/\/127\.0\.0\.1:3000\/done/);
+  }));
+
+Deno.test("3-D Secure: the payment waits for its approval", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id } = await openSession({ stripe });
+    const card = "4000002760003184";
+    assert.equal(await control.payCheckout(id, { card }), `/c/pay/${id}/authenticate`);
+    assert.equal((await stripe.checkout.sessions.retrieve(id)).status, "open");
+    const refused = await control.authenticateCheckout(id, "refuse");
+    assert.equal(refused, `/c/pay/${id}?problem=authentication_failed`);
+    // Without a payment that waits there is nothing to approve.
+    assert.equal(await control.authenticateCheckout(id, "approve"), refused);
+    assert.equal((await stripe.checkout.sessions.retrieve(id)).status, "open");
+
+    await control.payCheckout(id, { card });
+    const approved = await control.authenticateCheckout(id, "approve");
+    assert.match(approved, /^http:\/\/127\.0\.0\.1:3000\/done/);
+    assert.equal((await subscriptionOf(stripe, id)).status, "active");
+  }));
+
+Deno.test("a delayed payment that succeeds", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id } = await openSession({ stripe });
+    await control.payCheckout(id, { method: "later" });
+    const { object } = await lastEvent(stripe, "checkout.session.completed");
+    assert.deepEqual(
+      [
+        (object as Stripe.Checkout.Session).payment_status,
+        (object as Stripe.Checkout.Session).status,
+      ],
+      ["unpaid", "complete"],
+    );
+    const waiting = await subscriptionOf(stripe, id);
+    assert.deepEqual([waiting.status, expanded(waiting.latest_invoice).status], ["active", "open"]);
+    const before = (await eventTypes(stripe)).length;
+    await control.settleCheckout(id, "succeeded");
+    assert.equal((await stripe.checkout.sessions.retrieve(id)).payment_status, "paid");
+    assert.equal(expanded((await subscriptionOf(stripe, id)).latest_invoice).status, "paid");
+    assert.deepEqual((await eventTypes(stripe)).slice(before), [
+      "invoice.paid",
+      "invoice.payment_succeeded",
+      "checkout.session.async_payment_succeeded",
+    ]);
+    await assert.rejects(control.settleCheckout(id, "succeeded"), /400/);
+  }));
+
+Deno.test("a delayed payment that fails", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id } = await openSession({ stripe });
+    await control.payCheckout(id, { method: "later" });
+    const before = (await eventTypes(stripe)).length;
+    await control.settleCheckout(id, "failed");
+    assert.equal((await stripe.checkout.sessions.retrieve(id)).payment_status, "unpaid");
+    const { status, latest_invoice } = await subscriptionOf(stripe, id);
+    assert.deepEqual([status, expanded(latest_invoice).status], ["past_due", "open"]);
+    assert.deepEqual((await eventTypes(stripe)).slice(before), [
+      "invoice.payment_failed",
+      "customer.subscription.updated",
+      "checkout.session.async_payment_failed",
+    ]);
+    await assert.rejects(control.settleCheckout(id, "succeeded"), /400/);
+  }));
+
+Deno.test("a session expires when it is told to, and can't be paid then", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id, url } = await openSession({ stripe });
+    const expired = await stripe.checkout.sessions.expire(id);
+    assert.deepEqual([expired.status, expired.url], ["expired", null]);
+    const { event } = await lastEvent(stripe, "checkout.session.expired");
+    assert.equal(event.request?.id, expired.lastResponse.requestId);
+    await assert.rejects(control.payCheckout(id), /410/);
+    assert.equal((await fetch(url ?? "")).status, 410);
+    await assert.rejects(stripe.checkout.sessions.expire(id), { statusCode: 400 });
+    assert.equal((await stripe.subscriptions.list()).data.length, 0);
+  }));
+
+Deno.test("a session expires by itself when its time is up", () => {
+  let now = 1_800_000_000;
+  return withStripe(async ({ stripe, control }) => {
+    const half = now + 30 * 60;
+    const { id } = await openSession({ stripe }, { expires_at: half });
+    const { id: long } = await openSession({ stripe });
+    await assert.rejects(openSession({ stripe }, { expires_at: half - 1 }), {
+      param: "expires_at",
+    });
+    now = half - 1;
+    assert.equal((await stripe.checkout.sessions.retrieve(id)).status, "open");
+    now = half;
+    await assert.rejects(control.payCheckout(id), /410/);
+    const { event } = await lastEvent(stripe, "checkout.session.expired");
+    assert.equal(event.request?.id, null);
+    assert.equal((await stripe.checkout.sessions.retrieve(long)).status, "open");
+  }, { clock: { now: () => now } });
+});
+
+Deno.test("a session that is left is still open, and listed", () =>
+  withStripe(async ({ stripe }) => {
+    const { id, customer, url } = await openSession({ stripe });
+    await (await fetch(url ?? "")).text();
+    const list = (params: Stripe.Checkout.SessionListParams) =>
+      stripe.checkout.sessions.list(params).then(({ data }) => data.map((one) => one.id));
+    assert.deepEqual(await list({ customer: String(customer), status: "open" }), [id]);
+    assert.deepEqual(await list({ status: "complete" }), []);
+  }));
+
+Deno.test("64 payments at once make one subscription", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id, customer } = await openSession({ stripe });
+    const results = await Promise.allSettled(
+      Array.from({ length: 64 }, () => control.payCheckout(id)),
+    );
+    assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+    const { data } = await stripe.subscriptions.list({ customer: String(customer), status: "all" });
+    assert.equal(data.length, 1);
+    assert.equal((await stripe.invoices.list()).data.length, 1);
+  }));
+
+Deno.test("a trial is started without payment", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id, amount_total } = await openSession({ stripe }, {
+      payment_method_collection: "if_required",
+      subscription_data: {
+        trial_period_days: 7,
+        trial_settings: { end_behavior: { missing_payment_method: "cancel" } },
+      },
+    });
+    assert.equal(amount_total, 0);
+    await control.payCheckout(id, { card: "" });
+    const session = await stripe.checkout.sessions.retrieve(id);
+    assert.equal(session.payment_status, "no_payment_required");
+    const subscription = await subscriptionOf(stripe, id);
+    assert.deepEqual([subscription.status, subscription.default_payment_method], [
+      "trialing",
+      null,
+    ]);
+    assert.equal(subscription.trial_end, subscription.created + 7 * 24 * 60 * 60);
+    assert.equal(itemOf(subscription).current_period_end, subscription.trial_end);
+    const { status, total } = expanded(subscription.latest_invoice);
+    assert.deepEqual([status, total], ["paid", 0]);
+  }));
+
+Deno.test("a session needs a price that is active and recurring, and one customer", () =>
+  withStripe(async ({ stripe }) => {
+    const once = await stripe.prices.create({
+      currency: "usd",
+      product_data: { name: "Book" },
+      unit_amount: 100,
+    });
+    const line_items = [{ price: once.id, quantity: 1 }];
+    await assert.rejects(openSession({ stripe }, { line_items }), {
+      param: "line_items[0][price]",
+    });
+    const { monthly } = await prices(stripe);
+    await stripe.prices.update(monthly, { active: false });
+    const { id: customer } = await stripe.customers.create();
+    const params = {
+      mode: "subscription",
+      line_items: [{ price: monthly, quantity: 1 }],
+      success_url: "http://127.0.0.1/",
+    };
+    await assert.rejects(stripe.checkout.sessions.create(params), /inactive/);
+    await assert.rejects(
+      stripe.checkout.sessions.create({ ...params, customer, customer_email: "a@example.com" }),
+      /only specify one/,
+    );
+    await assert.rejects(stripe.checkout.sessions.create({ ...params, customer: "cus_none" }), {
+      statusCode: 400,
+      code: "resource_missing",
+      param: "customer",
+    });
+  }));
