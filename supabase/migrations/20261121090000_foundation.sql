@@ -58,7 +58,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select nullif(left(lower(btrim(p_email)), 320), '');
+  select nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
 $$;
 
 comment on function private.normalize_email(text) is
