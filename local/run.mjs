@@ -19,7 +19,7 @@ const TASKS = {
   demo: [["run", "-A", "local/demo.ts"]],
   "db:schema": [["run", "-A", "local/database/schema.ts"]],
   "db:types": [["run", "-A", "local/database/types.ts"]],
-  catalog: [["run", "-A", "local/catalog.ts"]],
+  catalog: [["run", "-A", "local/publish_catalogue.ts"]],
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");

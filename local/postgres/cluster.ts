@@ -118,7 +118,7 @@ async function start(
 ): Promise<Cluster> {
   const ready = Promise.withResolvers<void>();
   const firstLines: string[] = [];
-  let isReady = false;
+  let phase: "starting" | "running" | "stopping" = "starting";
   const { command, args } = user.commandLine(binaries.postgres, [
     "-D",
     data,
@@ -130,10 +130,11 @@ async function start(
     env: ENVIRONMENT,
     stopSignal: "INT",
     onLine: (line) => {
-      if (isReady) return options.log?.(line);
+      if (phase === "running") options.log?.(line);
+      if (phase !== "starting") return;
       firstLines.push(line);
       if (line.includes("ready to accept connections")) {
-        isReady = true;
+        phase = "running";
         ready.resolve();
       }
     },
@@ -145,7 +146,10 @@ async function start(
   return {
     port,
     url: (role, password) => `postgresql://${role}:${password}@127.0.0.1:${port}/postgres`,
-    stop: () => server.stop(),
+    stop: () => {
+      phase = "stopping";
+      return server.stop();
+    },
   };
 }
 
@@ -160,6 +164,8 @@ function settings(port: number, durable: boolean): string[] {
     "lc_messages=C",
     "wal_level=logical",
     "log_checkpoints=off",
+    // Not every refused statement: whoever sent it is told.
+    "log_min_messages=log",
   ];
   return durable ? always : [...always, "fsync=off", "synchronous_commit=off"];
 }

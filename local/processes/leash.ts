@@ -33,7 +33,7 @@ program=$!
 (exec >/dev/null 2>&1; read -r line <&3; kill -s "$signal" "$program") &
 holder=$!
 exec 3<&-
-wait "$program"; code=$?
+{ wait "$program"; } 2>/dev/null; code=$?
 kill "$holder" 2>/dev/null
 exit "$code"
 `;

@@ -1,0 +1,68 @@
+import { createClerkClient } from "@clerk/backend";
+import { createClient } from "@supabase/supabase-js";
+import type { Database } from "../supabase/functions/_shared/database.types.ts";
+import { EmulatorControl } from "./emulation/control.ts";
+import type { StackEnv } from "./stack_env.ts";
+
+/** An organization to try things with, and session tokens of two of its members. */
+export interface DevPeople {
+  /** As Postgres knows the organization. */
+  organizationId: string;
+  /** As Clerk knows it. */
+  clerkOrganizationId: string;
+  adminToken: string;
+  memberToken: string;
+}
+
+interface Seed {
+  clerkOrganizationId: string;
+  adminId: string;
+  memberId: string;
+}
+
+const TOKEN_SECONDS = 30 * 24 * 3600;
+
+/**
+ * Makes the organization Acme with an admin and a plain member in Clerk, once for a data folder,
+ * and signs both in, Acme their active organization, for thirty days. Waits until Postgres has
+ * heard of it from Clerk; rejects when it never does.
+ */
+export async function signInDevPeople(env: StackEnv, folder: string): Promise<DevPeople> {
+  const clerk = createClerkClient({ apiUrl: env.CLERK_API_URL, secretKey: env.CLERK_SECRET_KEY });
+  const file = `${folder}/people.json`;
+  const known = await Deno.readTextFile(file).catch(() => null);
+  const seed: Seed = known === null ? await makePeople(clerk) : JSON.parse(known);
+  await Deno.writeTextFile(file, JSON.stringify(seed));
+  const signIn = async (userId: string) => {
+    const session = await clerk.sessions.createSession({ userId });
+    return (await clerk.sessions.getToken(session.id, undefined, TOKEN_SECONDS)).jwt;
+  };
+  return {
+    organizationId: await organizationId(env, seed.clerkOrganizationId),
+    clerkOrganizationId: seed.clerkOrganizationId,
+    adminToken: await signIn(seed.adminId),
+    memberToken: await signIn(seed.memberId),
+  };
+}
+
+async function makePeople(clerk: ReturnType<typeof createClerkClient>): Promise<Seed> {
+  const [admin, member] = await Promise.all([
+    clerk.users.createUser({ emailAddress: ["ada@acme.test"], firstName: "Ada" }),
+    clerk.users.createUser({ emailAddress: ["max@acme.test"], firstName: "Max" }),
+  ]);
+  const acme = await clerk.organizations.createOrganization({ name: "Acme", createdBy: admin.id });
+  await clerk.organizations.createOrganizationMembership({
+    organizationId: acme.id,
+    userId: member.id,
+    role: "org:member",
+  });
+  return { clerkOrganizationId: acme.id, adminId: admin.id, memberId: member.id };
+}
+
+async function organizationId(env: StackEnv, clerkId: string): Promise<string> {
+  await new EmulatorControl(env.CLERK_API_URL).settle({ contains: clerkId });
+  const supabase = createClient<Database>(env.SUPABASE_URL, env.SUPABASE_SECRET_KEY);
+  const { data } = await supabase.from("organizations").select("id").eq("clerk_org_id", clerkId)
+    .single().throwOnError();
+  return data.id;
+}

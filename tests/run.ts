@@ -1,0 +1,82 @@
+import { type Stack, startStack } from "../local/stack.ts";
+import { CACHE, CHECKOUT } from "../local/paths.ts";
+import { readCounts } from "./counts.ts";
+
+/*
+ * Runs the tests, all against one stack: the one whose address and keys the environment holds
+ * (SUPABASE_URL and the other names of StackEnv), or else one of their own.
+ *
+ *   npm test [-- <arguments of deno test>]
+ */
+
+const LOG = `${CACHE}/test-stack.log`;
+const REPORT = `${CACHE}/test-report.xml`;
+const SHOWN_LINES = 60;
+
+/** Starts the tests' own stack, its log in a file. */
+async function ownStack(): Promise<Stack> {
+  await Deno.mkdir(CACHE, { recursive: true });
+  const log = await Deno.open(LOG, { create: true, write: true, truncate: true });
+  const text = new TextEncoder();
+  return await startStack({
+    dataDir: null,
+    ports: "free",
+    log: (line) => log.writeSync(text.encode(`${line}\n`)),
+  });
+}
+
+/** Runs `deno test`; answers its exit code. A signal ends it, and with it the wait for it. */
+async function runTests(env: Record<string, string>): Promise<number> {
+  const chosen = Deno.args.some((argument) => argument.startsWith("tests/")) ? [] : ["tests/"];
+  const tests = new Deno.Command(Deno.execPath(), {
+    args: [
+      "test",
+      "-A",
+      "--no-check",
+      "--parallel",
+      `--junit-path=${REPORT}`,
+      ...Deno.args,
+      ...chosen,
+    ],
+    cwd: CHECKOUT,
+    env,
+  }).spawn();
+  const pass = (signal: Deno.Signal) => () => tests.kill(signal);
+  const signals = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((name) => ({
+    name,
+    handler: pass(name),
+  }));
+  for (const { name, handler } of signals) Deno.addSignalListener(name, handler);
+  const { code } = await tests.status;
+  for (const { name, handler } of signals) Deno.removeSignalListener(name, handler);
+  return code;
+}
+
+/** What the stack said, where tests have failed: often the reason. */
+async function showLog(): Promise<void> {
+  const lines = (await Deno.readTextFile(LOG)).trimEnd().split("\n");
+  console.error(`\nThe end of the stack's log (${LOG.slice(CHECKOUT.length + 1)}):`);
+  console.error(lines.slice(-SHOWN_LINES).join("\n"));
+}
+
+async function main(): Promise<number> {
+  if (Deno.env.has("SUPABASE_URL")) return await runTests({});
+  const stack = await ownStack();
+  let code = 1;
+  try {
+    code = await runTests({ ...stack.env });
+  } finally {
+    await stack.stop();
+  }
+  if (code !== 0) await showLog();
+  return code;
+}
+
+await Deno.remove(REPORT).catch(() => {});
+const code = await main();
+const counts = readCounts(await Deno.readTextFile(REPORT).catch(() => ""));
+const { passed, skipped } = counts;
+// A run can fail outside of every test: a file that can't be loaded, for one.
+const failed = Math.max(counts.failed, code === 0 ? 0 : 1);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+Deno.exit(code);
