@@ -1,0 +1,314 @@
+import { type Numbers, readNumbers, readRows } from "./numbers.ts";
+import type { Story } from "./story.ts";
+import type { World } from "./world.ts";
+
+/** The organization that the demo is about. */
+interface Organization {
+  clerkId: string;
+  id: string;
+  ownerId: string;
+}
+
+/** How many ask for the last seat at once. */
+const CROWD = 64;
+
+/** Plays the main job: buy seats, fill them, be refused at the limit, be healed, be told twice. */
+export async function playMainJob(world: World, story: Story): Promise<void> {
+  const organization = await createOrganization(world, story);
+  await buySeats(world, story, organization);
+  await fillSeats(world, story, organization);
+  await joinByCode(world, story, organization);
+  await crowdForLastSeat(world, story, organization);
+  await heal(world, story, organization);
+  await repeat(world, story, organization);
+}
+
+async function step(
+  world: World,
+  story: Story,
+  clerkId: string,
+  expected: Partial<Numbers>,
+  act: () => Promise<void>,
+): Promise<void> {
+  const before = await readNumbers(world.sql, clerkId);
+  await act();
+  await world.settled();
+  story.compare(before, await readNumbers(world.sql, clerkId), expected);
+}
+
+async function createOrganization(world: World, story: Story): Promise<Organization> {
+  story.begin("Acme is created in Clerk");
+  const owner = await createUser(world, "owner");
+  const { id: clerkId } = await world.clerk.organizations.createOrganization({
+    name: "Acme",
+    createdBy: owner,
+  });
+  story.tell("Clerk delivers organization.created and organizationMembership.created.");
+  await world.settled();
+  story.compare(
+    await readNumbers(world.sql, "nobody"),
+    await readNumbers(world.sql, clerkId),
+    { seat_limit: 0, members: 1, seats_used: 1, can_add: false },
+  );
+  const [row] = await world.sql<{ id: string }[]>`
+    select id from public.organizations where clerk_org_id = ${clerkId}`;
+  if (row === undefined) throw new Error("clerk-webhook has made no organization");
+  return { clerkId, id: row.id, ownerId: owner };
+}
+
+async function buySeats(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, id, ownerId } = organization;
+  story.begin("Its owner buys 5 seats of plan pro, monthly");
+  const token = await world.tokenOf(ownerId, clerkId);
+  const wish = { organizationId: id, plan: "pro", seats: 5, billingPeriod: "monthly" };
+  let sessionId = "";
+  await step(world, story, clerkId, { purchased_seats: 0, seat_limit: 0 }, async () => {
+    const first = await world.call("create-seat-checkout-session", token, wish);
+    const second = await world.call("create-seat-checkout-session", token, wish);
+    ({ sessionId } = first.body as { sessionId: string });
+    story.tell("Two clicks on “buy” lead to one Checkout Session; nothing is granted yet.");
+    story.expect(
+      { what: "status of the first click", expected: 200, actual: first.status },
+      { what: "the second click's session", expected: first.body, actual: second.body },
+    );
+  });
+  await step(
+    world,
+    story,
+    clerkId,
+    { purchased_seats: 5, seat_limit: 5, seats_used: 1, available: 4, can_add: true },
+    async () => {
+      story.tell("The customer pays with 4242 4242 4242 4242 on the hosted page.");
+      await world.stripeControl.payCheckout(sessionId);
+    },
+  );
+  const [booked] = await world.sql`
+    select actor, before -> 'purchased_seats' as before, after -> 'purchased_seats' as after
+    from public.billing_changes
+    where organization_id = ${id} and after ->> 'purchased_seats' <> '0'`;
+  story.expect({
+    what: "the account book",
+    expected: { actor: "stripe", before: 0, after: 5 },
+    actual: booked,
+  });
+}
+
+async function fillSeats(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, ownerId } = organization;
+  story.begin("Two people join and two are invited in Clerk");
+  await step(
+    world,
+    story,
+    clerkId,
+    { members: 3, invitations: 2, seats_used: 5, available: 0, can_add: false },
+    async () => {
+      await addMember(world, clerkId, await createUser(world, "ann"));
+      await addMember(world, clerkId, await createUser(world, "bob"));
+      for (const name of ["cleo", "dan"]) {
+        await world.clerk.organizations.createOrganizationInvitation({
+          organizationId: clerkId,
+          inviterUserId: ownerId,
+          emailAddress: `${name}@example.com`,
+          role: "org:member",
+        });
+      }
+    },
+  );
+}
+
+async function joinByCode(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, ownerId } = organization;
+  story.begin("Eve asks to join with the organization's code");
+  const eve = await createUser(world, "eve");
+  const [request] = await requestAll(world, clerkId, [eve]);
+  if (request === undefined) throw new Error("request_membership has made no request");
+
+  await step(world, story, clerkId, { members: 3, seats_used: 5, can_add: false }, async () => {
+    story.tell("At five of five her approval is refused.");
+    story.expect({
+      what: "approve_member",
+      expected: "409 seats_full",
+      actual: await approve(world, request, ownerId),
+    });
+  });
+  await step(
+    world,
+    story,
+    clerkId,
+    { members: 4, invitations: 1, seats_used: 5, available: 0 },
+    async () => {
+      story.tell("An invitation is revoked in Clerk; now she fits.");
+      await revokeInvitation(world, clerkId, ownerId);
+      await world.settled();
+      story.expect({
+        what: "approve_member",
+        expected: "200 active",
+        actual: await approve(world, request, ownerId),
+      });
+      story.tell("Her membership is made in Clerk too, and takes no second seat.");
+      await addMember(world, clerkId, eve);
+    },
+  );
+}
+
+async function crowdForLastSeat(
+  world: World,
+  story: Story,
+  organization: Organization,
+): Promise<void> {
+  const { clerkId, ownerId } = organization;
+  story.begin(`${CROWD} people are approved at once for the last seat`);
+  const users = await Promise.all(
+    Array.from({ length: CROWD }, (_, n) => createUser(world, `crowd${n}`)),
+  );
+  const requests = await requestAll(world, clerkId, users);
+  await revokeInvitation(world, clerkId, ownerId);
+  await world.settled();
+  await step(
+    world,
+    story,
+    clerkId,
+    { members: 5, invitations: 0, seats_used: 5, available: 0, can_add: false },
+    async () => {
+      const answers = await Promise.all(
+        requests.map((request) => approve(world, request, ownerId)),
+      );
+      const count = (answer: string) => answers.filter((one) => one === answer).length;
+      story.expect(
+        { what: "approved", expected: 1, actual: count("200 active") },
+        { what: "refused, 409 seats_full", expected: CROWD - 1, actual: count("409 seats_full") },
+      );
+      await addMember(world, clerkId, users[answers.indexOf("200 active")] ?? "");
+    },
+  );
+}
+
+async function heal(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, id, ownerId } = organization;
+  story.begin("Clerk is changed behind our back, and its webhooks are lost");
+  const lost = await world.clerkControl.addPolicy({ contains: clerkId, kind: "drop", times: 0 });
+  await step(world, story, clerkId, { members: 5, invitations: 0, seats_used: 5 }, async () => {
+    const { data: members } = await world.clerk.organizations.getOrganizationMembershipList({
+      organizationId: clerkId,
+    });
+    const leaving = members.flatMap(({ publicUserData }) => publicUserData?.userId ?? [])
+      .filter((userId) => userId !== ownerId).slice(0, 2);
+    for (const userId of leaving) {
+      await world.clerk.organizations.deleteOrganizationMembership({
+        organizationId: clerkId,
+        userId,
+      });
+    }
+    await world.clerk.organizations.createOrganizationInvitation({
+      organizationId: clerkId,
+      inviterUserId: ownerId,
+      emailAddress: "fay@example.com",
+      role: "org:member",
+    });
+    story.tell("Two members have left and one is invited, but Postgres does not know.");
+  });
+  await world.clerkControl.removePolicy(lost);
+  await step(
+    world,
+    story,
+    clerkId,
+    { members: 3, invitations: 1, seats_used: 4, available: 1, can_add: true },
+    async () => {
+      story.tell("The owner calls sync-seats.");
+      const token = await world.tokenOf(ownerId, clerkId);
+      const synced = await world.call("sync-seats", token, { organizationId: id });
+      story.expect(
+        {
+          what: "what had drifted",
+          expected: { member_extra: 2, invitation_missing: 1 },
+          actual: kindsOf(synced.body),
+        },
+      );
+      const again = await world.call("sync-seats", token, { organizationId: id });
+      story.expect({ what: "what a second sync finds", expected: {}, actual: kindsOf(again.body) });
+    },
+  );
+}
+
+async function repeat(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, id } = organization;
+  story.begin("Every webhook comes again, three times, shuffled");
+  const before = await readRows(world.sql, clerkId);
+  const numbers = await readNumbers(world.sql, clerkId);
+  const results = await Promise.all([
+    world.clerkControl.replay({ contains: clerkId, times: 3, order: "shuffled" }),
+    world.stripeControl.replay({ contains: id, times: 3, order: "shuffled" }),
+  ]);
+  const refused = results.flat().filter(({ status }) => status !== 200);
+  story.tell(`${results.flat().length} deliveries.`);
+  story.compare(numbers, await readNumbers(world.sql, clerkId), { ...numbers });
+  story.expect(
+    { what: "deliveries that were not answered 200", expected: 0, actual: refused.length },
+    {
+      what: "the rows are the same",
+      expected: true,
+      actual: JSON.stringify(before) === JSON.stringify(await readRows(world.sql, clerkId)),
+    },
+  );
+}
+
+function kindsOf(synced: unknown): Record<string, number> {
+  const { data } = synced as { data?: { drift: { kind: string }[] } };
+  const kinds: Record<string, number> = {};
+  for (const { kind } of data?.drift ?? []) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return kinds;
+}
+
+async function createUser({ clerk }: World, name: string): Promise<string> {
+  const emailAddress = [`${name}.${crypto.randomUUID().slice(0, 8)}@example.com`];
+  return (await clerk.users.createUser({ emailAddress, skipPasswordRequirement: true })).id;
+}
+
+async function addMember({ clerk }: World, organizationId: string, userId: string): Promise<void> {
+  await clerk.organizations.createOrganizationMembership({
+    organizationId,
+    userId,
+    role: "org:member",
+  });
+}
+
+async function revokeInvitation(
+  { clerk }: World,
+  organizationId: string,
+  requestingUserId: string,
+): Promise<void> {
+  const { data: [invitation] } = await clerk.organizations.getOrganizationInvitationList({
+    organizationId,
+    status: ["pending"],
+    limit: 1,
+  });
+  if (invitation === undefined) throw new Error("There is no invitation to revoke");
+  await clerk.organizations.revokeOrganizationInvitation({
+    organizationId,
+    invitationId: invitation.id,
+    requestingUserId,
+  });
+}
+
+async function requestAll(world: World, clerkId: string, users: string[]): Promise<string[]> {
+  const [{ join_code } = { join_code: "" }] = await world.sql<{ join_code: string }[]>`
+    select join_code from public.organizations where clerk_org_id = ${clerkId}`;
+  return await Promise.all(users.map(async (userId) => {
+    const { data, error } = await world.admin.rpc("request_membership", {
+      p_join_code: join_code,
+      p_clerk_user_id: userId,
+      p_email: `${userId}@example.com`,
+    });
+    if (error !== null) throw new Error(error.message);
+    return data;
+  }));
+}
+
+/** Approves over HTTP; `200 active`, or the status and code of the refusal. */
+async function approve({ admin }: World, memberId: string, actor: string): Promise<string> {
+  const { data, error, status } = await admin.rpc("approve_member", {
+    p_member_id: memberId,
+    p_actor: actor,
+  });
+  return `${status} ${error === null ? data.status : error.message}`;
+}
