@@ -19,6 +19,7 @@ export async function playMainJob(world: World, story: Story): Promise<void> {
   await fillSeats(world, story, organization);
   await joinByCode(world, story, organization);
   await crowdForLastSeat(world, story, organization);
+  await writeAround(world, story, organization);
   await heal(world, story, organization);
   await repeat(world, story, organization);
 }
@@ -181,6 +182,43 @@ async function crowdForLastSeat(
       await addMember(world, clerkId, users[answers.indexOf("200 active")] ?? "");
     },
   );
+}
+
+async function writeAround(world: World, story: Story, organization: Organization): Promise<void> {
+  const { clerkId, id } = organization;
+  const { sql, admin } = world;
+  story.begin("Someone tries to write around it");
+  const numbers = await readNumbers(sql, clerkId);
+  await step(world, story, clerkId, { ...numbers }, async () => {
+    const attempt = (query: Promise<unknown>) =>
+      query.then(() => "done", (error: Error) => error.message);
+    const member = await admin.from("organization_members").insert(
+      { organization_id: id, clerk_user_id: "user_mallory", status: "active" },
+    );
+    story.expect({
+      what: "the secret key inserts a member",
+      expected: 403,
+      actual: member.status,
+    }, {
+      what: "the database's owner writes seat_limit",
+      expected: "derived_column",
+      actual: await attempt(sql`update public.organizations set seat_limit = 99 where id = ${id}`),
+    }, {
+      what: "the database's owner writes members_count",
+      expected: "derived_column",
+      actual: await attempt(
+        sql`update public.organizations set members_count = 0 where id = ${id}`,
+      ),
+    }, {
+      what: "the database's owner empties the account book",
+      expected: "account_book_only_grows",
+      actual: await attempt(sql`delete from public.billing_changes where organization_id = ${id}`),
+    });
+    story.tell("And an invitation that was revoked cannot be made to count again.");
+    await sql`
+      update public.organization_invitations set holds_seat = true
+      where organization_id = ${id} and status = 'revoked'`;
+  });
 }
 
 async function heal(world: World, story: Story, organization: Organization): Promise<void> {
