@@ -1,0 +1,85 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { newId } from "./ids.ts";
+import type { ClerkInstance } from "./instance.ts";
+import { acceptInvitation } from "./invitations.ts";
+import { invitationById, userByEmail, userById } from "./lookups.ts";
+import { readBody } from "./requests.ts";
+import { createSession, sessionToken } from "./sessions.ts";
+import { createUser } from "./users.ts";
+import { invitationJson, membershipJson } from "./views.ts";
+import { causeOf } from "./webhooks.ts";
+
+const endpointInput = z.strictObject({
+  url: z.url(),
+  secret: z.string().regex(/^whsec_/),
+});
+const acceptInput = z.strictObject({ userId: z.string().optional() });
+const tokenInput = z.strictObject({
+  userId: z.string(),
+  organizationId: z.string().optional(),
+  expiresInSeconds: z.int().optional(),
+  azp: z.string().optional(),
+});
+
+/**
+ * What a dashboard or a browser would do at Clerk's, as routes below `/_emulator`:
+ *
+ * - `POST /webhook_endpoints { url, secret }` → `{ id, url }`: adds an endpoint or, for a known URL,
+ *   replaces its secret; `GET` lists them; `DELETE` removes one (`/:id`) or all.
+ * - `POST /invitations/:id/accept { userId? }` → `{ userId, membership }`: the invitee accepts:
+ *   the user named, or the one with the invited address, who signs up if need be.
+ * - `POST /invitations/:id/expire`: its time is over; like Clerk, without an event.
+ * - `POST /tokens { userId, organizationId?, expiresInSeconds?, azp? }` → `{ jwt, sessionId }`:
+ *   signs the user in, working in that organization (or the one joined last). A time in the past
+ *   makes an expired token.
+ *
+ * Errors are Clerk's own.
+ */
+export function controlRoutes(clerk: ClerkInstance): Hono {
+  const app = new Hono();
+  const { webhookEndpoints } = clerk.state;
+  app.get(
+    "/webhook_endpoints",
+    (c) => c.json(Object.values(webhookEndpoints).map(({ id, url }) => ({ id, url }))),
+  );
+  app.post("/webhook_endpoints", async (c) => {
+    const { url, secret } = await readBody(c, endpointInput);
+    const known = Object.values(webhookEndpoints).find((endpoint) => endpoint.url === url);
+    const id = known?.id ?? newId("ep");
+    webhookEndpoints[id] = { id, url, secret };
+    clerk.changed();
+    return c.json({ id, url });
+  });
+  app.delete("/webhook_endpoints/:id?", (c) => {
+    const only = c.req.param("id");
+    for (const id of Object.keys(webhookEndpoints)) {
+      if (only === undefined || only === id) delete webhookEndpoints[id];
+    }
+    clerk.changed();
+    return c.body(null, 204);
+  });
+  app.post("/invitations/:id/accept", async (c) => {
+    const { userId } = await readBody(c, acceptInput);
+    const invitation = invitationById(clerk, c.req.param("id"));
+    const user = userId === undefined
+      ? userByEmail(clerk, invitation.email_address) ??
+        createUser(clerk, { email_address: [invitation.email_address] })
+      : userById(clerk, userId);
+    const membership = acceptInvitation(clerk, invitation, user.id, causeOf(c));
+    return c.json({ userId: user.id, membership: membershipJson(clerk, membership) });
+  });
+  app.post("/invitations/:id/expire", (c) => {
+    const invitation = invitationById(clerk, c.req.param("id"));
+    invitation.expires_at = Date.now();
+    clerk.changed();
+    return c.json(invitationJson(clerk, invitation));
+  });
+  app.post("/tokens", async (c) => {
+    const { userId, organizationId, expiresInSeconds, azp } = await readBody(c, tokenInput);
+    const session = createSession(clerk, userId, organizationId);
+    const jwt = sessionToken(clerk, session, { expiresInSeconds, authorizedParty: azp });
+    return c.json({ jwt, sessionId: session.id });
+  });
+  return app;
+}
