@@ -52,7 +52,8 @@ create table public.organization_invitations (
   role text not null default 'org:member',
   status text not null,
   holds_seat boolean not null default false,
-  expires_at timestamptz not null,
+  -- Clerk's own lifetime of an invitation.
+  expires_at timestamptz not null default clock_timestamp() + interval '30 days',
   invited_by text,
   clerk_created_at timestamptz,
   clerk_updated_at timestamptz not null default '-infinity',

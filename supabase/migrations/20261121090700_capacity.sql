@@ -159,7 +159,7 @@ $$;
 comment on function public.request_membership(text, text, text) is
   'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes.';
 
-create function public.approve_member(p_member_id uuid, p_actor text) returns public.organization_members
+create function public.approve_member(p_member_id uuid, p_actor text default null) returns public.organization_members
 language plpgsql
 security definer
 set search_path = ''
