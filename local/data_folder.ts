@@ -15,7 +15,7 @@ const THROW_AWAY = `${CACHE}/stacks`;
 /**
  * Takes a folder for one stack, creating it when it is missing, or with null a new one that is
  * removed on release. The lock is the operating system's: it ends with the process, however that
- * ends. Rejects when another stack has the folder.
+ * ends. Rejects when another stack has the folder, or when it holds something else.
  */
 export async function takeDataFolder(path: string | null): Promise<DataFolder> {
   if (path !== null) return await take(path, false);
@@ -42,6 +42,7 @@ export async function emptyDataFolder(path: string): Promise<void> {
 async function take(path: string, throwAway: boolean): Promise<DataFolder> {
   // makeTempDir makes folders that only their owner may enter; Postgres has to get through.
   await Deno.mkdir(path, { recursive: true });
+  await refuseForeign(path);
   await Deno.chmod(path, 0o755);
   const lock = await Deno.open(`${path}/lock`, { create: true, write: true });
   if (!await lock.tryLock(true)) {
@@ -57,6 +58,14 @@ async function take(path: string, throwAway: boolean): Promise<DataFolder> {
       lock.close();
     },
   };
+}
+
+/** Nobody's photographs are to be emptied, or given to another user. */
+async function refuseForeign(path: string): Promise<void> {
+  const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+  if (names.length > 0 && !names.includes("lock")) {
+    throw new Error(`${path} holds something that is not a stack's data`);
+  }
 }
 
 /** Clears away what stacks left behind that were killed. */

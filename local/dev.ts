@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { emptyDataFolder } from "./data_folder.ts";
 import { signInDevPeople } from "./dev_people.ts";
 import { report, shellVariables } from "./dev_report.ts";
@@ -7,27 +9,33 @@ import { startStack } from "./stack.ts";
 /*
  * The stack for a developer's machine: runs until Ctrl-C, keeps its data in .seatkeeper/.
  *
- *   npm run dev [-- --fresh]     --fresh forgets the data first
+ *   npm run dev [-- [--fresh] [--data <folder>]]
+ *
+ * --fresh forgets the data first; --data is for a second stack beside the first.
  */
 
-const DATA = `${CHECKOUT}/.seatkeeper`;
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: { fresh: { type: "boolean" }, data: { type: "string" } },
+});
+const data = resolve(options.data ?? `${CHECKOUT}/.seatkeeper`);
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const told = Promise.withResolvers<void>();
 for (const signal of SIGNALS) Deno.addSignalListener(signal, () => told.resolve());
 
 try {
-  if (Deno.args.includes("--fresh")) await emptyDataFolder(DATA);
+  if (options.fresh) await emptyDataFolder(data);
   const stack = await startStack({
-    dataDir: DATA,
+    dataDir: data,
     ports: "usual",
     watch: true,
     log: (line) => console.log(line),
   });
   try {
-    const people = await signInDevPeople(stack.env, DATA);
-    await Deno.writeTextFile(`${DATA}/env`, shellVariables(stack.env, people), { mode: 0o600 });
-    console.log(report(stack.env, people, ".seatkeeper/env"));
+    const people = await signInDevPeople(stack.env, data);
+    await Deno.writeTextFile(`${data}/env`, shellVariables(stack.env, people), { mode: 0o600 });
+    console.log(report(stack.env, people, `${data}/env`));
     await told.promise;
     console.log("Stopping ...");
   } finally {

@@ -60,9 +60,14 @@ async function makePeople(clerk: ReturnType<typeof createClerkClient>): Promise<
 }
 
 async function organizationId(env: StackEnv, clerkId: string): Promise<string> {
-  await new EmulatorControl(env.CLERK_API_URL).settle({ contains: clerkId });
   const supabase = createClient<Database>(env.SUPABASE_URL, env.SUPABASE_SECRET_KEY);
-  const { data } = await supabase.from("organizations").select("id").eq("clerk_org_id", clerkId)
-    .single().throwOnError();
+  const find = () =>
+    supabase.from("organizations").select("id").eq("clerk_org_id", clerkId).maybeSingle()
+      .throwOnError();
+  const known = await find();
+  if (known.data !== null) return known.data.id;
+  await new EmulatorControl(env.CLERK_API_URL).settle({ contains: clerkId });
+  const { data } = await find();
+  if (data === null) throw new Error(`Postgres never heard of ${clerkId}. Try --fresh`);
   return data.id;
 }

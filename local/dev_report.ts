@@ -30,7 +30,7 @@ Keys, and tokens of Ada (admin of the organization Acme) and Max (a plain member
 ${shellVariables(env, people)}
 They are in a file too. To try things in another terminal:
 
-  . ${variables}
+  . '${variables}'
   curl "$SUPABASE_URL/rest/v1/organizations?select=name,seat_limit,seats_used" \\
     -H "apikey: $SUPABASE_PUBLISHABLE_KEY" -H "Authorization: Bearer $MEMBER_TOKEN"
   curl "$SUPABASE_URL/functions/v1/create-seat-checkout-session" \\

@@ -1,5 +1,6 @@
 import Stripe from "stripe";
 import { startClerkEmulator } from "./clerk/server.ts";
+import type { WebhookEndpoint } from "./clerk/state.ts";
 import { EmulatorControl } from "./emulation/control.ts";
 import { type Keys, saveKeys } from "./keys.ts";
 import type { Assembly } from "./stack.ts";
@@ -67,9 +68,12 @@ export async function startClerk(
     publishableKey: keys.clerkPublishableKey,
   });
   parts.defer(emulator.close);
-  // Instead of the endpoint of an earlier run, which may have had another address.
   const control = new EmulatorControl(emulator.url);
-  await control.request("DELETE", "/webhook_endpoints");
+  const endpoints = await control.request<WebhookEndpoint[]>("GET", "/webhook_endpoints");
+  for (const { id, url } of endpoints) {
+    // An earlier run may have had another address.
+    if (url !== webhookUrl) await control.request("DELETE", `/webhook_endpoints/${id}`);
+  }
   await control.request("POST", "/webhook_endpoints", {
     url: webhookUrl,
     secret: keys.clerkWebhookSecret,

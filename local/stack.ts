@@ -2,6 +2,7 @@ import { publishCatalogue } from "./catalogue.ts";
 import { DEFAULT_AUTHORIZED_PARTY } from "./clerk/tokens.ts";
 import { openDataApi } from "./data-api/data_api.ts";
 import { takeDataFolder } from "./data_folder.ts";
+import { EmulatorControl } from "./emulation/control.ts";
 import { Functions } from "./functions/functions.ts";
 import { startGateway } from "./functions/gateway.ts";
 import { type Keys, loadKeys } from "./keys.ts";
@@ -121,6 +122,8 @@ async function assemble(assembly: Assembly, watch: boolean): Promise<StackEnv> {
     stripeClient(env.STRIPE_API_BASE, env.STRIPE_SECRET_KEY),
   );
   functions.warmUp();
+  // What an earlier run left undelivered found the gateway closed until now.
+  for (const url of [stripe.url, clerk.url]) await new EmulatorControl(url).retry();
   return env;
 }
 

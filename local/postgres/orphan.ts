@@ -15,10 +15,17 @@ export async function endOrphan(data: string): Promise<void> {
 }
 
 async function serves(pid: number, data: string): Promise<boolean> {
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "args=", "-p", `${pid}`],
-    stderr: "null",
-  }).output();
-  const commandLine = new TextDecoder().decode(stdout);
+  const commandLine = await commandLineOf(pid);
   return commandLine.includes("postgres") && commandLine.includes(data);
+}
+
+/** Answers "" for a process that is gone. */
+async function commandLineOf(pid: number): Promise<string> {
+  // Linux has it in a file, and often no `ps`; elsewhere there is a `ps`.
+  if (Deno.build.os === "linux") {
+    return await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "args=", "-p", `${pid}`] })
+    .output();
+  return new TextDecoder().decode(stdout);
 }
