@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
 import { acceptInvitation } from "./invitations.ts";
 import { invitationById, userByEmail, userById } from "./lookups.ts";
@@ -25,8 +24,8 @@ const tokenInput = z.strictObject({
 /**
  * What a dashboard or a browser would do at Clerk's, as routes below `/_emulator`:
  *
- * - `POST /webhook_endpoints { url, secret }` → `{ id, url }`: adds an endpoint or, for a known URL,
- *   replaces its secret; `GET` lists them; `DELETE` removes one (`/:id`) or all.
+ * - `POST /webhook_endpoints { url, secret }` adds an endpoint or, for a known URL, replaces its
+ *   secret; `GET` lists them; `DELETE` removes all of them or, with `?url=`, one.
  * - `POST /invitations/:id/accept { userId? }` → `{ userId, membership }`: the invitee accepts:
  *   the user named, or the one with the invited address, who signs up if need be.
  * - `POST /invitations/:id/expire`: its time is over; like Clerk, without an event.
@@ -41,20 +40,18 @@ export function controlRoutes(clerk: ClerkInstance): Hono {
   const { webhookEndpoints } = clerk.state;
   app.get(
     "/webhook_endpoints",
-    (c) => c.json(Object.values(webhookEndpoints).map(({ id, url }) => ({ id, url }))),
+    (c) => c.json(Object.values(webhookEndpoints).map(({ url }) => ({ url }))),
   );
   app.post("/webhook_endpoints", async (c) => {
-    const { url, secret } = await readBody(c, endpointInput);
-    const known = Object.values(webhookEndpoints).find((endpoint) => endpoint.url === url);
-    const id = known?.id ?? newId("ep");
-    webhookEndpoints[id] = { id, url, secret };
+    const endpoint = await readBody(c, endpointInput);
+    webhookEndpoints[endpoint.url] = endpoint;
     clerk.changed();
-    return c.json({ id, url });
+    return c.json({ url: endpoint.url });
   });
-  app.delete("/webhook_endpoints/:id?", (c) => {
-    const only = c.req.param("id");
-    for (const id of Object.keys(webhookEndpoints)) {
-      if (only === undefined || only === id) delete webhookEndpoints[id];
+  app.delete("/webhook_endpoints", (c) => {
+    const only = c.req.query("url");
+    for (const url of Object.keys(webhookEndpoints)) {
+      if (only === undefined || only === url) delete webhookEndpoints[url];
     }
     clerk.changed();
     return c.body(null, 204);

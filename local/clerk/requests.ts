@@ -65,7 +65,8 @@ export function queryList(context: Context, name: string): string[] {
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
+  // With the input, a parameter that is missing can be told from one of the wrong type.
+  const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   throw new ClerkError(422, result.error.issues.flatMap(issueErrors));
 }

@@ -58,7 +58,6 @@ export interface SessionRecord {
 
 /** Where webhooks go. */
 export interface WebhookEndpoint {
-  id: string;
   url: string;
   /** `whsec_…` */
   secret: string;
@@ -74,6 +73,7 @@ export interface ClerkState extends DeliveriesState {
   memberships: Record<string, MembershipRecord>;
   invitations: Record<string, InvitationRecord>;
   sessions: Record<string, SessionRecord>;
+  /** By their URLs. */
   webhookEndpoints: Record<string, WebhookEndpoint>;
 }
 

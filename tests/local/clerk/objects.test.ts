@@ -174,6 +174,9 @@ Deno.test("a request without the right key, or with a wrong body, is refused as 
     const { organization } = await fixtures.createOrganization();
     const unknown = organizations.updateOrganization(organization.id, { color: "red" } as object);
     await refused(unknown, 422, "form_param_unknown");
+    const unlimited = "many" as unknown as number;
+    const wrong = organizations.createOrganization({ name: "X", maxAllowedMemberships: unlimited });
+    await refused(wrong, 422, "form_param_value_invalid");
     const orphan = organizations.createOrganization({ name: "X", createdBy: "user_none" });
     await refused(orphan, 400, "organization_creator_not_found");
   }));

@@ -1,47 +1,49 @@
 import assert from "node:assert/strict";
 import { verifyToken } from "@clerk/backend";
-import { withClerk } from "./emulator.ts";
+import { ClerkFixtures } from "../../../local/clerk/fixtures.ts";
+import { startClerkEmulator } from "../../../local/clerk/server.ts";
+import { startReceiver } from "../emulation/receiver.ts";
+import { SECRET_KEY, WEBHOOK_SECRET } from "./emulator.ts";
 
-Deno.test("everything is there again after a restart, the signing key included", async () => {
+Deno.test("everything is there after a restart: objects, signing key, pending webhooks", async () => {
   const folder = await Deno.makeTempDir();
-  const options = { statePath: `${folder}/clerk.json`, retryScheduleMs: [3_600_000] };
-  try {
-    const before = await withClerkValue(options, async ({ fixtures }) => {
-      const { organization, adminId } = await fixtures.createOrganization();
-      const invitationId = await fixtures.invite(organization.id);
-      const token = await fixtures.sessionToken({ userId: adminId, expiresInSeconds: 3600 });
-      return { organizationId: organization.id, adminId, invitationId, token };
+  const receiver = await startReceiver();
+  const start = async () => {
+    const emulator = await startClerkEmulator({
+      statePath: `${folder}/clerk.json`,
+      secretKey: SECRET_KEY,
+      publishableKey: "pk_test_c2VhdGtlZXBlcg",
+      retryScheduleMs: [3_600_000],
     });
-    await withClerk(async ({ emulator, fixtures }) => {
-      const { organizationId, adminId, invitationId, token } = before;
-      const { organizations } = fixtures.client;
-      const members = await organizations.getOrganizationMembershipList({ organizationId });
-      assert.equal(members.data[0]?.publicUserData?.userId, adminId);
-      await organizations.getOrganizationInvitation({ organizationId, invitationId });
-      assert.equal((await verifyToken(token, { jwtKey: emulator.jwtKey })).sub, adminId);
-      const waiting = await fixtures.control.deliveries({ status: "pending" });
-      assert.deepEqual(waiting.map(({ type }) => type).sort(), [
-        "organization.created",
-        "organizationInvitation.created",
-        "organizationMembership.created",
-      ]);
-    }, options);
+    const env = { CLERK_API_URL: emulator.url, CLERK_SECRET_KEY: SECRET_KEY };
+    const fixtures = new ClerkFixtures(env);
+    // As the stack does at each start.
+    await fixtures.control.request("DELETE", "/webhook_endpoints");
+    const endpoint = { url: receiver.url, secret: WEBHOOK_SECRET };
+    await fixtures.control.request("POST", "/webhook_endpoints", endpoint);
+    return { emulator, fixtures };
+  };
+  try {
+    const first = await start();
+    const { organization, adminId: userId } = await first.fixtures.createOrganization();
+    const organizationId = organization.id;
+    const invitationId = await first.fixtures.invite(organizationId);
+    const token = await first.fixtures.sessionToken({ userId, expiresInSeconds: 3600 });
+    await first.emulator.close();
+    assert.equal(receiver.received.length, 0);
+
+    const { emulator, fixtures } = await start();
+    const { organizations } = fixtures.client;
+    const members = await organizations.getOrganizationMembershipList({ organizationId });
+    assert.equal(members.data[0]?.publicUserData?.userId, userId);
+    await organizations.getOrganizationInvitation({ organizationId, invitationId });
+    assert.equal((await verifyToken(token, { jwtKey: emulator.jwtKey })).sub, userId);
+    assert.equal(await fixtures.control.retry(), 3);
+    const settled = await fixtures.control.settle();
+    assert.deepEqual(settled.map(({ state }) => state), Array(3).fill("delivered"));
+    await emulator.close();
   } finally {
+    await receiver.close();
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-type Bench = Parameters<Parameters<typeof withClerk>[0]>[0];
-
-async function withClerkValue<T>(
-  options: Parameters<typeof withClerk>[1],
-  run: (bench: Bench) => Promise<T>,
-): Promise<T> {
-  const values: T[] = [];
-  await withClerk(async (bench) => {
-    values.push(await run(bench));
-  }, options);
-  const [value] = values;
-  if (value === undefined) throw new Error("The test gave no value");
-  return value;
-}
