@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
+import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
 import { acceptInvitation } from "./invitations.ts";
 import { invitationById, userByEmail, userById } from "./lookups.ts";
@@ -24,8 +25,8 @@ const tokenInput = z.strictObject({
 /**
  * What a dashboard or a browser would do at Clerk's, as routes below `/_emulator`:
  *
- * - `POST /webhook_endpoints { url, secret }` adds an endpoint or, for a known URL, replaces its
- *   secret; `GET` lists them; `DELETE` removes all of them or, with `?url=`, one.
+ * - `POST /webhook_endpoints { url, secret }` → `{ id, url }`: adds an endpoint or, for a known URL,
+ *   replaces its secret; `GET` lists them; `DELETE` removes one (`/:id`) or all.
  * - `POST /invitations/:id/accept { userId? }` → `{ userId, membership }`: the invitee accepts:
  *   the user named, or the one with the invited address, who signs up if need be.
  * - `POST /invitations/:id/expire`: its time is over; like Clerk, without an event.
@@ -40,18 +41,20 @@ export function controlRoutes(clerk: ClerkInstance): Hono {
   const { webhookEndpoints } = clerk.state;
   app.get(
     "/webhook_endpoints",
-    (c) => c.json(Object.values(webhookEndpoints).map(({ url }) => ({ url }))),
+    (c) => c.json(Object.values(webhookEndpoints).map(({ id, url }) => ({ id, url }))),
   );
   app.post("/webhook_endpoints", async (c) => {
-    const endpoint = await readBody(c, endpointInput);
-    webhookEndpoints[endpoint.url] = endpoint;
+    const { url, secret } = await readBody(c, endpointInput);
+    const known = Object.values(webhookEndpoints).find((endpoint) => endpoint.url === url);
+    const id = known?.id ?? newId("ep");
+    webhookEndpoints[id] = { id, url, secret };
     clerk.changed();
-    return c.json({ url: endpoint.url });
+    return c.json({ id, url });
   });
-  app.delete("/webhook_endpoints", (c) => {
-    const only = c.req.query("url");
-    for (const url of Object.keys(webhookEndpoints)) {
-      if (only === undefined || only === url) delete webhookEndpoints[url];
+  app.delete("/webhook_endpoints/:id?", (c) => {
+    const only = c.req.param("id");
+    for (const id of Object.keys(webhookEndpoints)) {
+      if (only === undefined || only === id) delete webhookEndpoints[id];
     }
     clerk.changed();
     return c.body(null, 204);

@@ -58,6 +58,7 @@ export interface SessionRecord {
 
 /** Where webhooks go. */
 export interface WebhookEndpoint {
+  id: string;
   url: string;
   /** `whsec_…` */
   secret: string;
@@ -73,7 +74,6 @@ export interface ClerkState extends DeliveriesState {
   memberships: Record<string, MembershipRecord>;
   invitations: Record<string, InvitationRecord>;
   sessions: Record<string, SessionRecord>;
-  /** By their URLs. */
   webhookEndpoints: Record<string, WebhookEndpoint>;
 }
 

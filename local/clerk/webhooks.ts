@@ -76,8 +76,8 @@ export function enqueueEvent(
   };
   const eventId = newId("msg");
   const payload = JSON.stringify(asSdkEvent(envelope));
-  for (const { url } of Object.values(state.webhookEndpoints)) {
-    deliveries.enqueue({ endpointUrl: url, secretRef: url, eventId, type: event.type, payload });
+  for (const { id, url } of Object.values(state.webhookEndpoints)) {
+    deliveries.enqueue({ endpointUrl: url, secretRef: id, eventId, type: event.type, payload });
   }
 }
 
