@@ -1,6 +1,5 @@
 import Stripe from "stripe";
 import { startClerkEmulator } from "./clerk/server.ts";
-import type { WebhookEndpoint } from "./clerk/state.ts";
 import { EmulatorControl } from "./emulation/control.ts";
 import { type Keys, saveKeys } from "./keys.ts";
 import type { Assembly } from "./stack.ts";
@@ -69,11 +68,8 @@ export async function startClerk(
   });
   parts.defer(emulator.close);
   const control = new EmulatorControl(emulator.url);
-  const endpoints = await control.request<WebhookEndpoint[]>("GET", "/webhook_endpoints");
-  for (const { id, url } of endpoints) {
-    // An earlier run may have had another address.
-    if (url !== webhookUrl) await control.request("DELETE", `/webhook_endpoints/${id}`);
-  }
+  // An earlier run may have had another address.
+  await control.request("DELETE", "/webhook_endpoints");
   await control.request("POST", "/webhook_endpoints", {
     url: webhookUrl,
     secret: keys.clerkWebhookSecret,

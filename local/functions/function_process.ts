@@ -40,6 +40,8 @@ export function startFunction(options: FunctionProcessOptions): Promise<Function
     env: { ...env, ...runtimeEnvironment() },
     cwd: CHECKOUT,
     stopSignal: "TERM",
+    // It would wait for its last answers; whoever ends it has done so, where it matters.
+    patienceMs: 1000,
     onLine: (line) => {
       const url = line.match(LISTENING)?.[1];
       if (url !== undefined) {

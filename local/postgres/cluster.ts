@@ -104,6 +104,7 @@ async function run(command: string, args: string[]): Promise<void> {
     args,
     env: ENVIRONMENT,
     stopSignal: "TERM",
+    patienceMs: 1000,
     onLine: (line) => lines.push(line),
   }).ended;
   if (code !== 0) throw new Error(`Postgres could not create a cluster:\n${lines.join("\n")}`);
@@ -129,6 +130,7 @@ async function start(
     args,
     env: ENVIRONMENT,
     stopSignal: "INT",
+    patienceMs: 60_000,
     onLine: (line) => {
       if (phase === "running") options.log?.(line);
       if (phase !== "starting") return;

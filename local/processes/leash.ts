@@ -9,6 +9,8 @@ export interface LeashOptions {
   cwd?: string;
   /** The signal that asks this program to end in order. */
   stopSignal: "INT" | "TERM";
+  /** How long it may take for that before it is killed. */
+  patienceMs: number;
   /** Gets each line that the program prints, on either stream. */
   onLine: (line: string) => void;
 }
@@ -17,7 +19,7 @@ export interface LeashOptions {
 export interface Leashed {
   /** Resolves with the exit code once the program has ended, whatever ended it. */
   ended: Promise<number>;
-  /** Asks the program to end and resolves once it has. Kills it after ten seconds. */
+  /** Asks the program to end and resolves once it has; kills it when it takes too long. */
   stop(): Promise<void>;
 }
 
@@ -37,8 +39,6 @@ exec 3<&-
 kill "$holder" 2>/dev/null
 exit "$code"
 `;
-
-const PATIENCE_MS = 10_000;
 
 /**
  * Starts a program in a session of its own, so that Ctrl-C in a terminal reaches only the process
@@ -73,7 +73,8 @@ export function startLeashed(options: LeashOptions): Leashed {
     ended,
     stop: async () => {
       await release();
-      const timer = setTimeout(() => running && Deno.kill(-shell.pid, "SIGKILL"), PATIENCE_MS);
+      const kill = () => running && Deno.kill(-shell.pid, "SIGKILL");
+      const timer = setTimeout(kill, options.patienceMs);
       await ended;
       clearTimeout(timer);
     },
