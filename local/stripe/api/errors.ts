@@ -35,8 +35,14 @@ export function resourceMissing(kind: string, id: string, param?: string): Strip
   });
 }
 
-/** The bank said no, or asks for an authentication that nobody is there to give. */
-export function cardDeclined(reason: "declined" | "requires_action"): StripeFailure {
+/**
+ * The bank said no, or asks for an authentication that nobody is there to give. `of` is what was to
+ * be paid.
+ */
+export function cardDeclined(
+  reason: "declined" | "requires_action",
+  of: "invoice" | "subscription" = "invoice",
+): StripeFailure {
   return reason === "declined"
     ? new StripeFailure(402, {
       type: "card_error",
@@ -46,9 +52,9 @@ export function cardDeclined(reason: "declined" | "requires_action"): StripeFail
     })
     : new StripeFailure(402, {
       type: "card_error",
-      code: "authentication_required",
-      decline_code: "authentication_required",
-      message: "Your card was declined. This transaction requires authentication.",
+      code: `${of}_payment_intent_requires_action`,
+      message: "Payment for this subscription requires additional user action before it can be " +
+        "completed successfully.",
     });
 }
 

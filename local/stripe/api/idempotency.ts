@@ -95,7 +95,6 @@ async function struckDown(response: Response) {
 
 function forgetOld(answers: Record<string, SavedAnswer>, now: number): void {
   for (const [key, { at }] of Object.entries(answers)) {
-    if (at > now - KEPT_SECONDS) return;
-    delete answers[key];
+    if (at <= now - KEPT_SECONDS) delete answers[key];
   }
 }

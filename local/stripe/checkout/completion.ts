@@ -6,7 +6,7 @@ import { createCustomer, liveCustomer } from "../customers/customer.ts";
 import { attach, createBankDebit, createCard } from "../customers/payment_method.ts";
 import { amounts } from "../invoices/invoice.ts";
 import { idOf } from "../invoices/lifecycle.ts";
-import { recurringPrice } from "../products/price.ts";
+import { isRecurring, priceOf } from "../products/price.ts";
 import { collect } from "../subscriptions/collection.ts";
 import { trialEndOf } from "../subscriptions/creation.ts";
 import {
@@ -108,11 +108,12 @@ export function settleDelayed(
 /** What the session's customer subscribes to; the customer is filled in when it is known. */
 function orderOf(account: Account, id: string): Order {
   const { lineItems, subscription } = sessionDetailsOf(account, id);
-  const items = lineItems.data.map(({ price, quantity, metadata }) => ({
-    price: recurringPrice(account, price?.id ?? "", "price"),
-    quantity: quantity ?? 1,
-    metadata: metadata ?? {},
-  }));
+  const items = lineItems.data.map(({ price, quantity, metadata }) => {
+    // Since the session was opened the price may have become inactive; that stops no one.
+    const current = priceOf(account, price?.id ?? "");
+    if (!isRecurring(current)) throw new Error(`The price ${current.id} is not recurring.`);
+    return { price: current, quantity: quantity ?? 1, metadata: metadata ?? {} };
+  });
   return {
     customer: "",
     currency: items[0]?.price.currency ?? "",

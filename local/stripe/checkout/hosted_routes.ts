@@ -56,6 +56,7 @@ export function hostedRoutes(account: () => Account, changed: () => void): Hono 
     const payment = { ...challenged, isDelayed: false, isApproved: true };
     return c.redirect(whereNext(session, paySession(account(), session, payment)), 303);
   });
+  app.onError((error, c) => c.html(notePage(`This can't be paid: ${error.message}`), 400));
   return app;
 }
 

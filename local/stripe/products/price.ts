@@ -95,18 +95,20 @@ export function priceOf(account: Account, id: string, param?: string): Stripe.Pr
 /** A price that a subscription can be made of. Throws for an inactive or a one-time price. */
 export function recurringPrice(account: Account, id: string, param: string): RecurringPrice {
   const price = priceOf(account, id, param);
-  if (!price.active) throw invalidRequest(`The price specified is inactive.`, { param });
-  const { recurring } = price;
-  if (recurring === null) {
-    const message = "The price specified is set to `type=one_time` but this field only accepts " +
-      "prices with `type=recurring`.";
-    throw invalidRequest(message, { param });
-  }
-  return { ...price, recurring };
+  if (!price.active) throw invalidRequest("The price specified is inactive.", { param });
+  if (isRecurring(price)) return price;
+  const message = "The price specified is set to `type=one_time` but this field only accepts " +
+    "prices with `type=recurring`.";
+  throw invalidRequest(message, { param });
 }
 
 /** A price that is billed again and again. */
 export type RecurringPrice = Stripe.Price & { recurring: Stripe.Price.Recurring };
+
+/** Says whether a price is billed again and again. */
+export function isRecurring(price: Stripe.Price): price is RecurringPrice {
+  return price.recurring !== null;
+}
 
 /** The amount in the smallest unit, or null where it is finer than that. */
 export function wholeAmount(amount: Stripe.Decimal | null): number | null {

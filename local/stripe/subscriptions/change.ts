@@ -106,7 +106,7 @@ export function applyChange(
     isBilledNow && terms.payment === "error_if_incomplete" && outcome !== "succeeded" &&
     dueNow(account, after, planned) > 0
   ) {
-    throw cardDeclined(outcome);
+    throw cardDeclined(outcome, "subscription");
   }
   for (const proration of planned.prorations) {
     const item = invoiceItemOf(proration, after, idOf(after.customer), now);

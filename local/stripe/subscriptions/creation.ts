@@ -121,6 +121,8 @@ function firstPayment(account: Account, order: Order, behaviour: string): FirstP
     );
   }
   const outcome = charge(account, method, false);
-  if (behaviour === "error_if_incomplete" && outcome !== "succeeded") throw cardDeclined(outcome);
+  if (behaviour === "error_if_incomplete" && outcome !== "succeeded") {
+    throw cardDeclined(outcome, "subscription");
+  }
   return outcome;
 }

@@ -142,6 +142,34 @@ Deno.test("a session without a customer makes one", () =>
     assert.equal(session.customer_details?.email, "new@example.com");
   }));
 
+Deno.test("a customer whom the session doesn't know has to give an e-mail address", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { monthly: price } = await prices(stripe);
+    const { id, url } = await stripe.checkout.sessions.create({
+      mode: "subscription",
+      line_items: [{ price, quantity: 1 }],
+      success_url: "http://127.0.0.1:3000/done",
+    });
+    assert((await (await fetch(url ?? "")).text()).includes('name="email"'));
+    assert.equal(await control.payCheckout(id), `/c/pay/${id}?problem=missing_email`);
+    assert.equal((await stripe.customers.list()).data.length, 0);
+    await control.payCheckout(id, { email: "new@example.com" });
+    const { customer_details } = await stripe.checkout.sessions.retrieve(id);
+    assert.equal(customer_details?.email, "new@example.com");
+  }));
+
+Deno.test("a session can be paid though its price was switched off, not though its customer is gone", () =>
+  withStripe(async ({ stripe, control }) => {
+    const { id } = await openSession({ stripe });
+    const other = await openSession({ stripe });
+    await stripe.prices.update((await prices(stripe)).monthly, { active: false });
+    await control.payCheckout(id);
+    assert.equal((await subscriptionOf(stripe, id)).status, "active");
+    await stripe.customers.del(String(other.customer));
+    await assert.rejects(control.payCheckout(other.id), /400/);
+    assert.equal((await stripe.checkout.sessions.retrieve(other.id)).status, "open");
+  }));
+
 Deno.test("a declined card leaves the session open and makes nothing", () =>
   withStripe(async ({ stripe, control }) => {
     const { id, url } = await openSession({ stripe });

@@ -40,6 +40,17 @@ Deno.test("a subscription starts active, incomplete or not at all, as its card d
       { type: "StripeCardError", code: "card_declined", statusCode: 402 },
     );
     await assert.rejects(
+      subscribe(stripe, 4, {
+        card: "pm_card_authenticationRequired",
+        payment_behavior: "error_if_incomplete",
+      }),
+      { statusCode: 402, code: "subscription_payment_intent_requires_action" },
+    );
+    await assert.rejects(stripe.invoices.pay(expanded(challenged.latest_invoice).id), {
+      statusCode: 402,
+      code: "invoice_payment_intent_requires_action",
+    });
+    await assert.rejects(
       stripe.paymentMethods.attach("pm_card_visa_chargeDeclined", {
         customer: String(active.customer),
       }),

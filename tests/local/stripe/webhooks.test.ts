@@ -3,6 +3,7 @@ import { Stripe } from "stripe";
 import {
   clientOf,
   lastEvent,
+  prices,
   SECRET_KEY,
   subscribe,
   withStripe,
@@ -144,11 +145,13 @@ Deno.test("events are listed by type, types and time, and retrieved", () => {
 Deno.test("an event keeps what its object was when it happened", () =>
   withStripe(async ({ stripe }) => {
     const subscription = await subscribe(stripe, 2, { metadata: { organization_id: "org_1" } });
+    await stripe.prices.update((await prices(stripe)).monthly, { nickname: "Later" });
     const item = subscription.items.data[0]?.id ?? "";
     await stripe.subscriptions.update(subscription.id, { items: [{ id: item, quantity: 9 }] });
     const { event } = await lastEvent(stripe, "customer.subscription.created");
     assert(event.type === "customer.subscription.created");
-    assert.equal(event.data.object.items.data[0]?.quantity, 2);
+    const [kept] = event.data.object.items.data;
+    assert.deepEqual([kept?.quantity, kept?.price.nickname], [2, null]);
   }));
 
 Deno.test("an endpoint needs a real address and events", () =>
