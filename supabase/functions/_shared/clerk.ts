@@ -41,7 +41,8 @@ export async function clerkAnswerOrMissing<Answer>(call: Promise<Answer>): Promi
 }
 
 function toApiError(error: unknown): unknown {
-  const status = isClerkAPIResponseError(error) ? error.status : 503;
+  // The SDK throws a lost connection as an answer without a status, whatever its type says.
+  const status = (isClerkAPIResponseError(error) ? error.status : undefined) ?? 503;
   const code = isClerkAPIResponseError(error) ? error.errors[0]?.code : "unreachable";
   const cause = new Error(`Clerk ${status} ${code ?? "no code"}`, { cause: error });
   if (status === 429 || status >= 500) {
