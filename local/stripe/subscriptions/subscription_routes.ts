@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Account } from "../account.ts";
 import { newestFirst } from "../account_state.ts";
 import type { Api } from "../api/endpoint.ts";
-import { invalidRequest } from "../api/errors.ts";
+import { invalidRequest, resourceMissing } from "../api/errors.ts";
 import { pageOf } from "../api/listing.ts";
 import {
   boolean,
@@ -18,7 +18,6 @@ import {
   text,
   timeRange,
 } from "../api/params.ts";
-import { liveCustomer } from "../customers/customer.ts";
 import { ownMethod } from "../customers/payment_method.ts";
 import { applyChange, planChange } from "./change.ts";
 import { createFromParams } from "./creation.ts";
@@ -108,7 +107,10 @@ export function subscriptionRoutes(api: Api): void {
     return subscriptionOf(account, id);
   });
   api.get("/v1/subscriptions", listParams, ({ account, params }) => {
-    if (params.customer !== undefined) liveCustomer(account, params.customer, "customer");
+    const { customer } = params;
+    if (customer !== undefined && account.state.customers[customer] === undefined) {
+      throw resourceMissing("customer", customer, "customer");
+    }
     return pageOf(matching(account, params), params, "subscription", "/v1/subscriptions");
   });
 }
