@@ -61,11 +61,13 @@ export class Functions {
     const path = pathname.replace(/^\/functions\/v1/, "");
     const timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS;
     let started = false;
+    const ask = (url: string) => {
+      started = true;
+      return forward(request, `${url}${path}${search}`, timeoutMs);
+    };
+    const isCrash = (error: unknown) => !(error instanceof FunctionTimeout);
     try {
-      return await this.#function(name).use((url) => {
-        started = true;
-        return forward(request, `${url}${path}${search}`, timeoutMs);
-      });
+      return await this.#function(name).use(ask, isCrash);
     } catch (error) {
       if (!started) {
         return refuse(503, "BOOT_ERROR", "Function failed to start (please check logs)");

@@ -25,12 +25,21 @@ export class ServedFunction {
     await this.#running().process;
   }
 
-  /** Hands the address of the running process to `work`, and keeps the process until it is done. */
-  async use<T>(work: (url: string) => Promise<T>): Promise<T> {
+  /**
+   * Hands the address of the running process to `work`, and keeps the process until it is done.
+   * After a failure that `isCrash` the process is not used again.
+   */
+  async use<T>(
+    work: (url: string) => Promise<T>,
+    isCrash: (error: unknown) => boolean,
+  ): Promise<T> {
     const running = this.#running();
     running.inFlight++;
     try {
       return await work((await running.process).url);
+    } catch (error) {
+      if (isCrash(error)) this.#retire(running);
+      throw error;
     } finally {
       running.inFlight--;
       this.#endIfRetired(running);
@@ -39,11 +48,7 @@ export class ServedFunction {
 
   /** The next request gets a new process. The present one ends when its requests are answered. */
   replace(): void {
-    const running = this.#current;
-    if (running === null) return;
-    this.#current = null;
-    running.retired = true;
-    this.#endIfRetired(running);
+    if (this.#current !== null) this.#retire(this.#current);
   }
 
   /** Ends all processes at once, and starts none any more. */
@@ -65,6 +70,12 @@ export class ServedFunction {
     };
     running.process.then((process) => process.ended.then(forget), forget);
     return running;
+  }
+
+  #retire(running: Running): void {
+    if (this.#current === running) this.#current = null;
+    running.retired = true;
+    this.#endIfRetired(running);
   }
 
   #endIfRetired(running: Running): void {
