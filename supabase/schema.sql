@@ -612,11 +612,12 @@ begin
   -- the same person; a change of holds_seat alone is that move itself.
   perform private.refresh_holds_seat(array_agg(r.organization_id), array_agg(r.email), '{}')
   from (
-    select coalesce(a.organization_id, b.organization_id) as organization_id, e.email
+    select e.organization_id, e.email
     from unnest(gone) as b
     full join unnest(come) as a on a.id = b.id
-    cross join lateral (values (a.email), (b.email)) as e (email)
-    where (a.status, a.email, a.clerk_created_at) is distinct from (b.status, b.email, b.clerk_created_at)
+    cross join lateral (values (a.organization_id, a.email), (b.organization_id, b.email)) as e (organization_id, email)
+    where (a.organization_id, a.status, a.email, a.clerk_created_at)
+      is distinct from (b.organization_id, b.status, b.email, b.clerk_created_at)
   ) as r
   having count(*) > 0;
 
@@ -872,7 +873,7 @@ CREATE OR REPLACE FUNCTION private.normalize_email(p_email text)
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select nullif(left(lower(btrim(p_email)), 320), '');
+  select nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
 $function$;
 
 comment on function private.normalize_email(text) is 'How an e-mail address is stored and compared: trimmed, lower case, null when empty.';
@@ -1724,7 +1725,7 @@ create table public.organization_invitations (
   role text default 'org:member'::text not null,
   status text not null,
   holds_seat boolean default false not null,
-  expires_at timestamp with time zone not null,
+  expires_at timestamp with time zone default (clock_timestamp() + '30 days'::interval) not null,
   invited_by text,
   clerk_created_at timestamp with time zone,
   clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
@@ -2181,7 +2182,7 @@ comment on function public.apply_stripe_event(jsonb,jsonb) is 'Takes in one veri
 
 grant execute on function public.apply_stripe_event(jsonb,jsonb) to service_role;
 
-CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text)
+CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text DEFAULT NULL::text)
  RETURNS public.organization_members
  LANGUAGE plpgsql
  SECURITY DEFINER

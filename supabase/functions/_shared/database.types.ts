@@ -73,7 +73,7 @@ export type Database = {
           "clerk_user_id"?: string | null;
           "created_at"?: string;
           "email": string;
-          "expires_at": string;
+          "expires_at"?: string;
           "holds_seat"?: boolean;
           "id"?: string;
           "invited_by"?: string | null;
@@ -447,7 +447,7 @@ export type Database = {
       "apply_clerk_event": { Args: { "p_event": Json; "p_message_id": string }; Returns: Json };
       "apply_stripe_event": { Args: { "p_answer"?: Json; "p_event": Json }; Returns: Json };
       "approve_member": {
-        Args: { "p_actor": string; "p_member_id": string };
+        Args: { "p_actor"?: string; "p_member_id": string };
         Returns: {
           "clerk_created_at": string | null;
           "clerk_membership_id": string | null;
