@@ -13,8 +13,8 @@ import { fileURLToPath } from "node:url";
 /** Each task is a list of Deno command lines, run one after the other until one fails. */
 const TASKS = {
   dev: [["run", "-A", "local/dev.ts"]],
-  test: [["fmt", "--check"], ["lint"], ["check"], ["run", "-A", "tests/run.ts"]],
-  check: [["fmt", "--check"], ["lint"], ["check"]],
+  test: [["fmt", "--check"], ["lint"], ["check", "--quiet"], ["run", "-A", "tests/run.ts"]],
+  check: [["fmt", "--check"], ["lint"], ["check", "--quiet"]],
   fmt: [["fmt"]],
   demo: [["run", "-A", "local/demo.ts"]],
   "db:schema": [["run", "-A", "local/database/schema.ts"]],

@@ -55,6 +55,7 @@ async function runTests(env: Record<string, string>): Promise<number> {
 /** What the stack said, where tests have failed: often the reason. */
 async function showLog(): Promise<void> {
   const lines = (await Deno.readTextFile(LOG)).trimEnd().split("\n");
+  if (lines.join("") === "") return;
   console.error(`\nThe end of the stack's log (${LOG.slice(CHECKOUT.length + 1)}):`);
   console.error(lines.slice(-SHOWN_LINES).join("\n"));
 }
