@@ -206,11 +206,12 @@ begin
   -- the same person; a change of holds_seat alone is that move itself.
   perform private.refresh_holds_seat(array_agg(r.organization_id), array_agg(r.email), '{}')
   from (
-    select coalesce(a.organization_id, b.organization_id) as organization_id, e.email
+    select e.organization_id, e.email
     from unnest(gone) as b
     full join unnest(come) as a on a.id = b.id
-    cross join lateral (values (a.email), (b.email)) as e (email)
-    where (a.status, a.email, a.clerk_created_at) is distinct from (b.status, b.email, b.clerk_created_at)
+    cross join lateral (values (a.organization_id, a.email), (b.organization_id, b.email)) as e (organization_id, email)
+    where (a.organization_id, a.status, a.email, a.clerk_created_at)
+      is distinct from (b.organization_id, b.status, b.email, b.clerk_created_at)
   ) as r
   having count(*) > 0;
 
