@@ -9,6 +9,15 @@ export interface Unprivileged {
 }
 
 const EVERYONE_ENTERS = 0o005;
+/** The last flag is for `access()`, which forgets the capability of a user who isn't root. */
+const ENTER_ANYWHERE = [
+  "--inh-caps",
+  "+dac_override",
+  "--ambient-caps",
+  "+dac_override",
+  "--securebits",
+  "+no_setuid_fixup",
+];
 
 /**
  * Says how to run Postgres, which refuses to run as root: as ourselves, or for root as `nobody`.
@@ -22,9 +31,7 @@ export async function unprivileged(paths: string[]): Promise<Unprivileged> {
   }
   const [uid, gid] = await Promise.all([idOfNobody("-u"), idOfNobody("-g")]);
   const closed = (await Promise.all(paths.map(isClosed))).includes(true);
-  const capability = closed
-    ? ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
-    : [];
+  const capability = closed ? ENTER_ANYWHERE : [];
   const switching = ["--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups", ...capability];
   return {
     commandLine: (command, args) => ({
