@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
+import { stackEnv } from "../stack.ts";
 
 /** Something to send statements through: a connection, or the transaction that is open on it. */
 export type Sql = postgres.ISql;
@@ -39,9 +40,7 @@ export async function withConnections(
 }
 
 function connect(): postgres.Sql {
-  const url = Deno.env.get("DATABASE_URL");
-  if (url === undefined) throw new Error("DATABASE_URL is not set");
-  return postgres(url, {
+  return postgres(stackEnv().DATABASE_URL, {
     max: 1,
     fetch_types: false,
     onnotice: () => {},
