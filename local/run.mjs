@@ -22,6 +22,7 @@ const TASKS = {
   catalog: [["run", "-A", "local/publish_catalogue.ts"]],
 };
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const denoDir = join(root, ".cache", "deno");
 
@@ -113,15 +114,24 @@ function run(command, args) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, env: environment(), stdio: "inherit" });
     const pass = (signal) => child.kill(signal);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, pass);
+    for (const signal of SIGNALS) process.on(signal, pass);
+    const watch = whenNpmEnds(() => pass("SIGTERM"));
     child.on("error", (error) => fail(`Deno could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(signal, pass);
+      clearInterval(watch);
+      for (const signal of SIGNALS) process.off(signal, pass);
       if (signal !== null) process.kill(process.pid, signal);
       else if (code === 0) resolve();
       else process.exit(code);
     });
   });
+}
+
+/** npm passes no signal on when it is told to end by one that only it gets. */
+function whenNpmEnds(then) {
+  const parent = process.ppid;
+  if (!process.env.npm_lifecycle_event) return undefined;
+  return setInterval(() => process.ppid !== parent && then(), 500);
 }
 
 function digest(files, ...more) {

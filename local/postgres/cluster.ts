@@ -160,6 +160,8 @@ function settings(port: number, durable: boolean): string[] {
     "listen_addresses=127.0.0.1",
     `port=${port}`,
     "unix_socket_directories=",
+    // Shared memory in the data folder, too.
+    "dynamic_shared_memory_type=mmap",
     "max_connections=200",
     "timezone=UTC",
     "log_timezone=UTC",

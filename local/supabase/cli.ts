@@ -17,12 +17,14 @@ const ARCHITECTURES: Record<string, string> = { x86_64: "x64", aarch64: "arm64" 
  */
 export async function supabase(args: string[], workdir = CHECKOUT): Promise<CliResult> {
   const home = `${CACHE}/supabase`;
-  await Deno.mkdir(home, { recursive: true });
+  const temporary = `${home}/tmp`;
+  await Deno.mkdir(temporary, { recursive: true });
   const { code, stdout, stderr } = await new Deno.Command(await binary(), {
     args: [...args, "--agent", "no", "--workdir", workdir],
     env: {
       PATH,
       HOME: home,
+      TMPDIR: temporary,
       SUPABASE_HOME: home,
       SUPABASE_TELEMETRY_DISABLED: "1",
       SUPABASE_NO_UPDATE_NOTIFIER: "1",
