@@ -25,7 +25,9 @@ export function stackEnv(): StackEnv {
   if (missing.length > 0) {
     throw new Error(`No stack to test against (run "npm test"): ${missing.join(", ")} not set`);
   }
+  // A PEM in one line, as `.env` files have it.
+  const value = (name: string) => Deno.env.get(name)?.replaceAll("\\n", "\n");
   return Object.fromEntries(
-    Object.keys(NAMES).map((name) => [name, Deno.env.get(name)]),
+    Object.keys(NAMES).map((name) => [name, value(name)]),
   ) as unknown as StackEnv;
 }
