@@ -573,7 +573,9 @@ AS $function$
       select from public.organization_invitations as newer
       where newer.organization_id = p_invitation.organization_id
         and newer.email = p_invitation.email
-        and newer.status in ('reserved', 'pending', 'accepted')
+        -- Clerk invites nobody twice at once: the older one has ended, and its
+        -- end is still on the way, even when the newer one has led to a member.
+        and newer.status in ('reserved', 'pending', 'accepted', 'joined')
         and (coalesce(newer.clerk_created_at, newer.created_at), newer.id)
           > (coalesce(p_invitation.clerk_created_at, p_invitation.created_at), p_invitation.id)
     );
@@ -1763,7 +1765,7 @@ comment on table public.organization_invitations is 'One row an invitation, kept
 comment on column public.organization_invitations.clerk_invitation_id is 'Clerk''s id; null while the call to Clerk is under way.';
 comment on column public.organization_invitations.clerk_user_id is 'Who accepted it, once Clerk has said so.';
 comment on column public.organization_invitations.status is 'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
-comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer such invitation of the same person counts already. Derived by trigger.';
+comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is 'When Clerk made it: only a membership made since then can be the one that it led to.';
 comment on column public.organization_invitations.clerk_updated_at is 'Watermark of role, e-mail and expiry.';

@@ -89,7 +89,7 @@ comment on column public.organization_invitations.clerk_user_id is 'Who accepted
 comment on column public.organization_invitations.status is
   'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
 comment on column public.organization_invitations.holds_seat is
-  'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer such invitation of the same person counts already. Derived by trigger.';
+  'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is
   'When Clerk made it: only a membership made since then can be the one that it led to.';

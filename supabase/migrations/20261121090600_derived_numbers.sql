@@ -43,7 +43,9 @@ as $$
       select from public.organization_invitations as newer
       where newer.organization_id = p_invitation.organization_id
         and newer.email = p_invitation.email
-        and newer.status in ('reserved', 'pending', 'accepted')
+        -- Clerk invites nobody twice at once: the older one has ended, and its
+        -- end is still on the way, even when the newer one has led to a member.
+        and newer.status in ('reserved', 'pending', 'accepted', 'joined')
         and (coalesce(newer.clerk_created_at, newer.created_at), newer.id)
           > (coalesce(p_invitation.clerk_created_at, p_invitation.created_at), p_invitation.id)
     );
