@@ -56,7 +56,7 @@ function holdsSeat(
     email === one.email || userId === one.userId
   );
   const isReplaced = invitations.some((other) =>
-    other.email === one.email && LIVE.includes(other.status) && isNewer(other, one)
+    other.email === one.email && [...LIVE, "joined"].includes(other.status) && isNewer(other, one)
   );
   return LIVE.includes(one.status) && !isMember && !isReplaced;
 }
