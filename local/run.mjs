@@ -36,7 +36,7 @@ if (Number.parseInt(process.versions.node) < 20) {
 }
 installTools();
 const deno = findDeno();
-installLibraries();
+const registry = installLibraries();
 for (const [index, step] of steps.entries()) {
   await run(deno, index === steps.length - 1 ? [...step, ...rest] : step);
 }
@@ -52,22 +52,28 @@ function installTools() {
   writeFileSync(stamp, wanted);
 }
 
-/** Has Deno fetch the libraries that the code imports, unless that is done. */
+/**
+ * Has Deno fetch the libraries that the code imports, unless that is done. Answers the registry that
+ * they came from: Deno's cache goes by its name.
+ */
 function installLibraries() {
   const stamp = join(denoDir, ".stamp");
   const files = ["package-lock.json", "deno.json", "supabase/functions/deno.json", "deno.lock"];
-  if (isStamped(stamp, digest(files))) return;
+  const [done, registry] = existsSync(stamp) ? readFileSync(stamp, "utf8").split(" ") : [];
+  if (done === digest(files)) return registry;
   console.log("Installing the libraries ...");
   mkdirSync(denoDir, { recursive: true });
+  const settings = registrySettings();
   const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
   const frozen = process.env.CI ? ["--frozen"] : [];
   const { status } = spawnSync(deno, ["cache", "--quiet", ...frozen, ...Object.values(imports)], {
     cwd: root,
-    env: { ...environment(), ...registrySettings() },
+    env: { ...environment(settings.NPM_CONFIG_REGISTRY), ...settings },
     stdio: "inherit",
   });
   if (status !== 0) fail("The libraries could not be installed");
-  writeFileSync(stamp, digest(files));
+  writeFileSync(stamp, `${digest(files)} ${settings.NPM_CONFIG_REGISTRY}`);
+  return settings.NPM_CONFIG_REGISTRY;
 }
 
 /** npm's own settings, in the words in which Deno understands them. */
@@ -83,8 +89,13 @@ function registrySettings() {
 }
 
 /** Deno keeps everything it writes inside the checkout. */
-function environment() {
-  return { ...process.env, DENO_DIR: denoDir, DENO_NO_UPDATE_CHECK: "1" };
+function environment(registry) {
+  return {
+    ...process.env,
+    DENO_DIR: denoDir,
+    DENO_NO_UPDATE_CHECK: "1",
+    NPM_CONFIG_REGISTRY: registry,
+  };
 }
 
 function findDeno() {
@@ -112,7 +123,7 @@ function npm(args, stdio) {
 /** Runs one step. When it fails, this process ends as the step did. */
 function run(command, args) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, env: environment(), stdio: "inherit" });
+    const child = spawn(command, args, { cwd: root, env: environment(registry), stdio: "inherit" });
     const pass = (signal) => child.kill(signal);
     for (const signal of SIGNALS) process.on(signal, pass);
     const watch = whenNpmEnds(() => pass("SIGTERM"));

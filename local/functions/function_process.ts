@@ -58,12 +58,12 @@ export function startFunction(options: FunctionProcessOptions): Promise<Function
   return listening.promise;
 }
 
-/** What Deno itself needs. */
+/** What Deno itself needs: where the installed modules are. */
 function runtimeEnvironment(): Record<string, string> {
-  const cache = Deno.env.get("DENO_DIR");
-  return {
-    NO_COLOR: "1",
-    DENO_NO_UPDATE_CHECK: "1",
-    ...(cache === undefined ? {} : { DENO_DIR: cache }),
-  };
+  const own: Record<string, string> = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+  for (const name of ["DENO_DIR", "NPM_CONFIG_REGISTRY"]) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) own[name] = value;
+  }
+  return own;
 }

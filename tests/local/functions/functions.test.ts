@@ -63,7 +63,7 @@ Deno.test("a function sees the environment that it is given, and no files", asyn
   await using functions = await serve({ nosy });
   const { env, file } = await (await fetch(functions.url("nosy"))).json();
   const ofDenoItself = ["DENO_DIR", "DENO_NODE_SHIM_ACTIVE", "DENO_NO_UPDATE_CHECK", "NO_COLOR"];
-  for (const name of [...ofDenoItself, "PATH", "PWD"]) delete env[name];
+  for (const name of [...ofDenoItself, "NPM_CONFIG_REGISTRY", "PATH", "PWD"]) delete env[name];
   assert.deepEqual(env, { GREETING: "hello", SUPABASE_URL: "http://gateway" });
   assert.equal(file, "NotCapable");
 });
