@@ -1,11 +1,10 @@
-import type { ClerkEvent } from "./clerk-events.ts";
 import { only, type Sql } from "./connection.ts";
 import { randomId } from "./random-id.ts";
 
 /** A message of Svix's: an event, under the id that it keeps over retries. */
 export interface Delivery {
   readonly messageId: string;
-  readonly event: ClerkEvent;
+  readonly event: object;
 }
 
 /** What `apply_clerk_event()` returns. */
@@ -21,7 +20,7 @@ export interface ClerkOutcome {
 /** Delivers one event. */
 export async function applyClerkEvent(
   sql: Sql,
-  event: ClerkEvent,
+  event: object,
   messageId: string = randomId("msg"),
 ): Promise<ClerkOutcome> {
   return only(await applyClerkEvents(sql, [{ messageId, event }]));
