@@ -1,8 +1,8 @@
 import Stripe from "stripe";
+import type { Assembly } from "./assembly.ts";
 import { startClerkEmulator } from "./clerk/server.ts";
 import { EmulatorControl } from "./emulation/control.ts";
 import { type Keys, saveKeys } from "./keys.ts";
-import type { Assembly } from "./stack.ts";
 import { startStripeEmulator } from "./stripe/emulator.ts";
 
 const ENDPOINT_EVENTS: Stripe.WebhookEndpointCreateParams.EnabledEvent[] = ["*"];

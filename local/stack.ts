@@ -1,3 +1,4 @@
+import type { Assembly, Ports } from "./assembly.ts";
 import { publishCatalogue } from "./catalogue.ts";
 import { DEFAULT_AUTHORIZED_PARTY } from "./clerk/tokens.ts";
 import { openDataApi } from "./data-api/data_api.ts";
@@ -5,7 +6,7 @@ import { takeDataFolder } from "./data_folder.ts";
 import { EmulatorControl } from "./emulation/control.ts";
 import { Functions } from "./functions/functions.ts";
 import { startGateway } from "./functions/gateway.ts";
-import { type Keys, loadKeys } from "./keys.ts";
+import { loadKeys } from "./keys.ts";
 import { CHECKOUT } from "./paths.ts";
 import { bootstrap } from "./postgres/bootstrap.ts";
 import { type Cluster, startCluster } from "./postgres/cluster.ts";
@@ -33,21 +34,10 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-const USUAL_PORTS = { gateway: 54321, postgres: 54322, stripe: 54323, clerk: 54324 };
-const FREE_PORTS = { gateway: 0, postgres: 0, stripe: 0, clerk: 0 };
+const USUAL_PORTS: Ports = { gateway: 54321, postgres: 54322, stripe: 54323, clerk: 54324 };
+const FREE_PORTS: Ports = { gateway: 0, postgres: 0, stripe: 0, clerk: 0 };
 // The origin that the Clerk emulator's tokens name, too.
 const SITE_URL = DEFAULT_AUTHORIZED_PARTY;
-
-/** What the parts have in common while the stack comes up. */
-export interface Assembly {
-  folder: string;
-  keys: Keys;
-  ports: typeof USUAL_PORTS;
-  durable: boolean;
-  log: (line: string) => void;
-  /** How to end what is up so far, the latest first. */
-  parts: AsyncDisposableStack;
-}
 
 /**
  * Starts everything that the product runs on: Postgres, migrated; the Data API; the Stripe and the

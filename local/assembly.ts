@@ -1,0 +1,20 @@
+import type { Keys } from "./keys.ts";
+
+/** Which port each part prefers; 0 is any free one. */
+export interface Ports {
+  gateway: number;
+  postgres: number;
+  stripe: number;
+  clerk: number;
+}
+
+/** What the parts have in common while the stack comes up. */
+export interface Assembly {
+  folder: string;
+  keys: Keys;
+  ports: Ports;
+  durable: boolean;
+  log: (line: string) => void;
+  /** How to end what is up so far, the latest first. */
+  parts: AsyncDisposableStack;
+}
