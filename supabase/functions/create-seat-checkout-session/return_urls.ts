@@ -37,7 +37,9 @@ export function returnUrls(
 
 function requireAllowed(address: string, field: string, allowed: readonly string[]): string {
   const url = URL.canParse(address) ? new URL(address) : null;
-  const isPlain = url !== null && url.username === "" && url.password === "";
+  // The origin alone would let a blob: address of ours pass.
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) &&
+    url.username === "" && url.password === "";
   if (!isPlain || !allowed.includes(url.origin)) {
     throw ApiError.of("return_url_not_allowed", "Checkout may not return to this address.", {
       details: { field, allowedOrigins: allowed },
