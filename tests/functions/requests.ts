@@ -1,0 +1,36 @@
+import type { EmulatorControl } from "../../local/emulation/control.ts";
+import type { FaultInput } from "../../local/emulation/faults.ts";
+
+/** A fault that has been added to an emulator. */
+export interface AddedFault {
+  /** How many requests it has struck. */
+  hits(): Promise<number>;
+  /** Waits until it has struck that many requests. */
+  struck(times: number): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** Makes an emulator misbehave. */
+export async function addFault(control: EmulatorControl, fault: FaultInput): Promise<AddedFault> {
+  const id = await control.addFault(fault);
+  const hits = async () => (await control.faults()).find((one) => one.id === id)?.hits ?? 0;
+  return {
+    hits,
+    async struck(times) {
+      // The emulator does not announce it; each question is a round trip, so this is no busy wait.
+      while (await hits() < times);
+    },
+    remove: () => control.removeFault(id),
+  };
+}
+
+/**
+ * Counts the requests that an emulator gets from now on, by a fault that does nothing. It takes the
+ * place of faults that are added later.
+ */
+export function countRequests(
+  control: EmulatorControl,
+  match: FaultInput["match"],
+): Promise<AddedFault> {
+  return addFault(control, { match, kind: "delay", delayMs: 0, times: 0 });
+}
