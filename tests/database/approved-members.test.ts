@@ -98,6 +98,8 @@ async function rowsOfApproved(
     membershipEvent("created", later),
     membershipEvent("updated", { ...later, role: "org:admin", updatedAt: minute(126) }),
   ];
-  for (const index of order) await applyClerkEvent(sql, events[index] ?? {});
+  for (const event of order.flatMap((index) => events[index] ?? [])) {
+    await applyClerkEvent(sql, event);
+  }
   return (await rowsOf(sql, organization.clerkOrgId))["members"];
 }

@@ -4,7 +4,7 @@ import { randomId } from "./random-id.ts";
 /** A message of Svix's: an event, under the id that it keeps over retries. */
 export interface Delivery {
   readonly messageId: string;
-  readonly event: object;
+  readonly event: { readonly type: string };
 }
 
 /** What `apply_clerk_event()` returns. */
@@ -20,7 +20,7 @@ export interface ClerkOutcome {
 /** Delivers one event. */
 export async function applyClerkEvent(
   sql: Sql,
-  event: object,
+  event: Delivery["event"],
   messageId: string = randomId("msg"),
 ): Promise<ClerkOutcome> {
   return only(await applyClerkEvents(sql, [{ messageId, event }]));
