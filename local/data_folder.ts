@@ -4,8 +4,6 @@ import { CACHE } from "./paths.ts";
 /** A folder that one stack at a time keeps its data in. */
 export interface DataFolder {
   path: string;
-  /** Whether another stack had used it before this one. */
-  fresh: boolean;
   /** Lets others have the folder; a throw-away one is removed. */
   release(): Promise<void>;
 }
@@ -49,10 +47,8 @@ async function take(path: string, throwAway: boolean): Promise<DataFolder> {
     lock.close();
     throw new Error(`Another stack is using ${path}. Stop it first`);
   }
-  const fresh = !await Deno.stat(`${path}/postgres`).then(() => true, () => false);
   return {
     path,
-    fresh,
     release: async () => {
       if (throwAway) await Deno.remove(path, { recursive: true });
       lock.close();

@@ -28,8 +28,6 @@ export interface StackOptions {
 /** A running stack. */
 export interface Stack {
   env: StackEnv;
-  /** Whether its data folder was empty before. */
-  fresh: boolean;
   /** Ends every part, in order. Resolves when no process of it is left. */
   stop(): Promise<void>;
 }
@@ -48,7 +46,7 @@ const SITE_URL = DEFAULT_AUTHORIZED_PARTY;
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   await using parts = new AsyncDisposableStack();
-  const { path: folder, fresh, release } = await takeDataFolder(options.dataDir);
+  const { path: folder, release } = await takeDataFolder(options.dataDir);
   parts.defer(release);
   const assembly: Assembly = {
     folder,
@@ -60,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const env = await assemble(assembly, options.watch ?? false);
   const started = parts.move();
-  return { env, fresh, stop: () => started.disposeAsync() };
+  return { env, stop: () => started.disposeAsync() };
 }
 
 async function assemble(assembly: Assembly, watch: boolean): Promise<StackEnv> {
