@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { approveMember } from "./commands.ts";
 import { only, refusalIn, withTransaction } from "./connection.ts";
-import { addRequest, requestBy } from "./join-requests.ts";
+import { addRequest, requestBy } from "./join_requests.ts";
 import {
   addInvitations,
   addMembers,
@@ -9,7 +9,7 @@ import {
   numbersOf,
   setSeats,
 } from "./organizations.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 Deno.test("approve_member() refuses the sixth of five", () =>
   withTransaction(async (sql) => {

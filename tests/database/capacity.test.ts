@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { approveMember, checkCapacity, setOrganizationStatus } from "./commands.ts";
 import { only, refusalIn, withTransaction } from "./connection.ts";
-import { addRequest } from "./join-requests.ts";
+import { addRequest } from "./join_requests.ts";
 import { addInvitations, addMembers, makeOrganization } from "./organizations.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 Deno.test("check_organization_capacity() counts members and invitations against the limit", () =>
   withTransaction(async (sql) => {

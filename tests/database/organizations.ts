@@ -1,5 +1,5 @@
 import { only, type Sql } from "./connection.ts";
-import { randomId, randomToken } from "./random-id.ts";
+import { randomId, randomToken } from "./random_id.ts";
 
 /** An organization that a test has to itself. */
 export interface Organization {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { applyClerkEvent } from "./clerk-deliveries.ts";
-import { clerkMembership, clerkOrganization, membershipEvent, minute } from "./clerk-events.ts";
+import { applyClerkEvent } from "./clerk_deliveries.ts";
+import { clerkMembership, clerkOrganization, membershipEvent, minute } from "./clerk_events.ts";
 import { approveMember } from "./commands.ts";
 import {
   only,
@@ -9,10 +9,10 @@ import {
   withConnections,
   withTransaction,
 } from "./connection.ts";
-import { addRequest, requestBy } from "./join-requests.ts";
+import { addRequest, requestBy } from "./join_requests.ts";
 import { makeOrganization, numbersOf } from "./organizations.ts";
 import { permutations } from "./orders.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 import { rowsOf } from "./rows.ts";
 
 Deno.test("a membership that Clerk makes for an approved member is that member", () =>

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { approveMember, requestMembership } from "./commands.ts";
 import { only, withTransaction } from "./connection.ts";
-import { joinCodeOf } from "./join-requests.ts";
+import { joinCodeOf } from "./join_requests.ts";
 import { makeOrganization, numbersOf } from "./organizations.ts";
-import { randomToken } from "./random-id.ts";
+import { randomToken } from "./random_id.ts";
 
 Deno.test("request_membership() takes a code in any case, and no seat", () =>
   withTransaction(async (sql) => {

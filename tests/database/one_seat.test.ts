@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { applyClerkEvent } from "./clerk-deliveries.ts";
+import { applyClerkEvent } from "./clerk_deliveries.ts";
 import {
   type ClerkEvent,
   clerkInvitation,
@@ -9,10 +9,10 @@ import {
   invitationEvent,
   membershipEvent,
   minute,
-} from "./clerk-events.ts";
+} from "./clerk_events.ts";
 import { approveMember } from "./commands.ts";
 import { refusalIn, type Transaction, withTransaction } from "./connection.ts";
-import { addRequest } from "./join-requests.ts";
+import { addRequest } from "./join_requests.ts";
 import { makeOrganization, numbersOf, type Organization, setSeats } from "./organizations.ts";
 import { permutations } from "./orders.ts";
 

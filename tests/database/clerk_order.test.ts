@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
-import { applyClerkEvents, type Delivery } from "./clerk-deliveries.ts";
+import { applyClerkEvents, type Delivery } from "./clerk_deliveries.ts";
 import {
   type ClerkEvent,
   clerkInvitation,
@@ -13,10 +13,10 @@ import {
   minute,
   organizationDeleted,
   organizationEvent,
-} from "./clerk-events.ts";
+} from "./clerk_events.ts";
 import { rolledBack, withConnections } from "./connection.ts";
 import { permutations, repeated, type Repetition, shuffledRepetitions } from "./orders.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 import { type Rows, rowsOf } from "./rows.ts";
 
 /** Events in the order in which they happened. */

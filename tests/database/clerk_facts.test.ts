@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { applyClerkEvent } from "./clerk-deliveries.ts";
+import { applyClerkEvent } from "./clerk_deliveries.ts";
 import {
   clerkInvitation,
   clerkMembership,
@@ -10,9 +10,9 @@ import {
   minute,
   organizationDeleted,
   organizationEvent,
-} from "./clerk-events.ts";
+} from "./clerk_events.ts";
 import { only, type Sql, withTransaction } from "./connection.ts";
-import { addRequest } from "./join-requests.ts";
+import { addRequest } from "./join_requests.ts";
 import { makeOrganization, numbersOf } from "./organizations.ts";
 
 async function statusOf(sql: Sql, membershipId: string): Promise<unknown> {

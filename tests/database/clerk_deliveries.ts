@@ -1,5 +1,5 @@
 import { only, type Sql } from "./connection.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 /** A message of Svix's: an event, under the id that it keeps over retries. */
 export interface Delivery {

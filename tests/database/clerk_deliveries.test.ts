@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { applyClerkEvent } from "./clerk-deliveries.ts";
+import { applyClerkEvent } from "./clerk_deliveries.ts";
 import {
   clerkInvitation,
   clerkMembership,
@@ -9,10 +9,10 @@ import {
   membershipEvent,
   minute,
   organizationEvent,
-} from "./clerk-events.ts";
+} from "./clerk_events.ts";
 import { type Sql, withConnections, withTransaction } from "./connection.ts";
 import { makeOrganization, numbersOf } from "./organizations.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 async function outcomeInLedger(sql: Sql, messageId: string): Promise<unknown> {
   const [row] = await sql`

@@ -1,7 +1,7 @@
 import { requestMembership } from "./commands.ts";
 import { only, type Sql } from "./connection.ts";
 import { addRequests, type Organization, type Person } from "./organizations.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 /** Someone who asks to join. */
 export async function addRequest(

@@ -11,7 +11,7 @@ import {
   withTransaction,
 } from "./connection.ts";
 import { makeOrganization, numbersOf, type Organization, setSeats } from "./organizations.ts";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 import { attempt, untilWaiting } from "./waiting.ts";
 
 const DERIVED = ["seat_limit", "members_count", "pending_invitations_count"] as const;

@@ -4,7 +4,7 @@ import type {
   OrganizationMembershipJSON,
 } from "@clerk/backend";
 import type { WebhookEvent } from "@clerk/backend/webhooks";
-import { randomId } from "./random-id.ts";
+import { randomId } from "./random_id.ts";
 
 /** An event as Clerk publishes it: the SDK's type, and what the envelope carries besides. */
 export type ClerkEvent = WebhookEvent & { timestamp: number; instance_id: string };
