@@ -2060,6 +2060,19 @@ comment on column public.seat_changes.expires_at is 'When Stripe closes the Chec
 grant select on table public.seat_changes to authenticated;
 grant select on table public.seat_changes to service_role;
 
+CREATE OR REPLACE FUNCTION public.abandon_checkout(p_seat_change_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.seat_changes set state = 'superseded' where id = p_seat_change_id and state = 'open';
+$function$;
+
+comment on function public.abandon_checkout(uuid) is 'Ends an intent that Stripe has answered with an error, since its idempotency key would bring the same error for a day (Stripe: idempotent requests): the next click begins another. Definer: the tables take no direct writes.';
+
+grant execute on function public.abandon_checkout(uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION public.abandon_sync(p_organization_id uuid, p_lease_id uuid)
  RETURNS void
  LANGUAGE sql

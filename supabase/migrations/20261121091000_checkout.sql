@@ -170,3 +170,14 @@ $$;
 
 comment on function public.attach_checkout_session(uuid, text) is
   'Notes which Checkout Session an intent led to and returns the intent''s state: superseded means that the session must be expired. Definer: the tables take no direct writes.';
+
+create function public.abandon_checkout(p_seat_change_id uuid) returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  update public.seat_changes set state = 'superseded' where id = p_seat_change_id and state = 'open';
+$$;
+
+comment on function public.abandon_checkout(uuid) is
+  'Ends an intent that Stripe has answered with an error, since its idempotency key would bring the same error for a day (Stripe: idempotent requests): the next click begins another. Definer: the tables take no direct writes.';

@@ -440,6 +440,7 @@ export type Database = {
       };
     };
     Functions: {
+      "abandon_checkout": { Args: { "p_seat_change_id": string }; Returns: undefined };
       "abandon_sync": {
         Args: { "p_lease_id": string; "p_organization_id": string };
         Returns: undefined;

@@ -47,6 +47,16 @@ export async function stripeAnswerOrMissing<Answer>(call: Promise<Answer>): Prom
   }));
 }
 
+/**
+ * Whether an error is an answer that Stripe keeps under the request's idempotency key for a day and
+ * gives again to every retry (Stripe: idempotent requests). It does not keep what it has turned away
+ * before it began to work.
+ */
+export function isKeptByStripe(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeError && error.statusCode !== undefined &&
+    ![409, 429, 503].includes(error.statusCode);
+}
+
 function toApiError(error: unknown): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
   const status = error.statusCode ?? 503;

@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { answerOf, type ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
-import { stripeAnswer } from "../_shared/stripe.ts";
+import { isKeptByStripe, stripeAnswer } from "../_shared/stripe.ts";
 import type { Purchase, StartedCheckout } from "./handler.ts";
 
 interface Connections {
@@ -23,15 +23,19 @@ export async function openCheckoutSession(
   started: StartedCheckout,
 ): Promise<Stripe.Checkout.Session> {
   const customer = started.stripeCustomerId ??
-    await createCustomer({ database, stripe }, purchase, started.organizationName);
+    await createCustomer({ database, stripe }, purchase, started);
   const [price] = await Promise.all([
     findPrice(stripe, started.lookupKey),
-    closeEarlierSessions(stripe, customer, purchase.organizationId, started.seatChangeId),
+    closeEarlierSessions({ database, stripe }, customer, purchase, started),
   ]);
-  const session = await stripeAnswer(stripe.checkout.sessions.create(
-    sessionParams(purchase, started, customer, price),
-    { idempotencyKey: `checkout-${started.seatChangeId}-${price}` },
-  ));
+  const session = await createOnce(
+    database,
+    started,
+    stripe.checkout.sessions.create(
+      sessionParams(purchase, started, customer, price),
+      { idempotencyKey: `checkout-${started.seatChangeId}-${price}` },
+    ),
+  );
   const state = await answerOf(database.rpc("attach_checkout_session", {
     p_seat_change_id: started.seatChangeId,
     p_stripe_checkout_session_id: session.id,
@@ -70,23 +74,45 @@ function sessionParams(
   };
 }
 
+/**
+ * Waits for what is created under an intent's idempotency key. An error that Stripe keeps under the
+ * key for a day ends the intent, so that the next click begins another, with another key; what may
+ * have been created all the same is closed then.
+ */
+async function createOnce<Created>(
+  database: ServiceClient,
+  { seatChangeId }: StartedCheckout,
+  creation: Promise<Created>,
+): Promise<Created> {
+  return await stripeAnswer(creation.catch(async (error: unknown) => {
+    if (isKeptByStripe(error)) {
+      await answerOf(database.rpc("abandon_checkout", { p_seat_change_id: seatChangeId }));
+    }
+    throw error;
+  }));
+}
+
 async function createCustomer(
   { database, stripe }: Connections,
   { organizationId, actor }: Purchase,
-  name: string,
+  started: StartedCheckout,
 ): Promise<string> {
   // An idempotency key is bound to its parameters (Stripe: idempotent requests), and a name may
-  // change between two tries: so it is not among them.
-  const customer = await stripeAnswer(stripe.customers.create(
-    { metadata: { organization_id: organizationId } },
-    { idempotencyKey: `customer-${organizationId}` },
-  ));
+  // change between two tries: so it is not among them. The organization's own key makes one customer
+  // of different wishes at once; the intent's is for when Stripe keeps an error under that one.
+  const create = (idempotencyKey: string) =>
+    stripe.customers.create({ metadata: { organization_id: organizationId } }, { idempotencyKey });
+  const creation = create(`customer-${organizationId}`).catch((error: unknown) => {
+    if (!isKeptByStripe(error)) throw error;
+    return create(`customer-${started.seatChangeId}`);
+  });
+  const customer = await createOnce(database, started, creation);
   const attached = await answerOf(database.rpc("attach_stripe_customer", {
     p_organization_id: organizationId,
     p_stripe_customer_id: customer.id,
     p_actor: actor,
   }));
-  await stripeAnswer(stripe.customers.update(attached, { name }));
+  await stripeAnswer(stripe.customers.update(attached, { name: started.organizationName }));
   return attached;
 }
 
@@ -104,18 +130,25 @@ async function findPrice(stripe: Stripe, lookupKey: string): Promise<string> {
 }
 
 async function closeEarlierSessions(
-  stripe: Stripe,
+  { database, stripe }: Connections,
   customer: string,
-  organizationId: string,
-  seatChangeId: string,
+  { organizationId }: Purchase,
+  { seatChangeId }: StartedCheckout,
 ): Promise<void> {
   const open = await stripeAnswer(
     stripe.checkout.sessions.list({ customer, status: "open", limit: 100 }),
   );
-  const earlier = open.data.filter(({ metadata }) =>
+  const others = open.data.filter(({ metadata }) =>
     metadata?.["organization_id"] === organizationId &&
     metadata["seat_change_id"] !== seatChangeId
   );
+  if (others.length === 0) return;
+  // Not all of them are earlier: while this click was under way, another may have taken its place.
+  const current = await answerOf(
+    database.from("seat_changes").select("id")
+      .eq("organization_id", organizationId).eq("state", "open").maybeSingle(),
+  );
+  const earlier = others.filter(({ metadata }) => metadata?.["seat_change_id"] !== current?.id);
   await Promise.all(earlier.map(({ id }) => closeSession(stripe, id)));
 }
 
