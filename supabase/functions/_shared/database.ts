@@ -44,9 +44,14 @@ export async function answerOf<Data>(
   });
 }
 
-/** A value as JSON carries it to the database: what JSON has no word for is left out. */
+/**
+ * A value as JSON carries it to the database: what JSON has no word for is left out, and the replacement
+ * character stands for what Postgres has no room for: NUL and halves of surrogate pairs (PostgreSQL:
+ * JSON types). A fact must not be lost because of a name in it.
+ */
 export function toJson(value: object): Json {
-  return JSON.parse(JSON.stringify(value));
+  const text = JSON.stringify(value);
+  return JSON.parse(text.replaceAll(/(?<=(?:^|[^\\])(?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, "\\ufffd"));
 }
 
 function parseDetails(details: string | null): ErrorDetails {

@@ -15,13 +15,16 @@ export interface Dependencies {
   readonly stripe: Stripe;
 }
 
+// Postgres has no room for NUL and halves of surrogate pairs.
+const text = (longest: number) => z.string().max(longest).regex(/^[^\p{Cc}\p{Cs}]*$/u);
+
 const command = z.strictObject({
   organizationId: z.uuid(),
-  plan: z.string().max(64),
+  plan: text(64),
   seats: z.int().min(0).max(1_000_000),
-  billingPeriod: z.string().max(64),
-  successUrl: z.string().max(2048).optional(),
-  cancelUrl: z.string().max(2048).optional(),
+  billingPeriod: text(64),
+  successUrl: text(2048).optional(),
+  cancelUrl: text(2048).optional(),
 });
 
 const startedCheckout = z.object({
