@@ -118,6 +118,18 @@ Deno.test("a second delivery is answered as a duplicate", async () => {
   assert.equal(await outcomeOf(clients, created), "duplicate");
 });
 
+Deno.test("an event with characters that Postgres has no room for is taken in", async () => {
+  const organization = await createOrganization(clients);
+  const purchase = await foreignPurchase(organization);
+  const [created = {}, paid = {}] = storyOf(purchase);
+  const text = JSON.stringify(created)
+    .replace('"metadata":{"', '"metadata":{"note\\u0000":"a\\u0000\\ud83d\\\\u0000\\ude00b","');
+  assert(text.includes("\\u0000"));
+  assert.equal(await outcomeOf(clients, text), "applied");
+  assert.equal(await outcomeOf(clients, paid), "applied");
+  assert.equal((await numbersOf(sql, organization)).limit, 5);
+});
+
 Deno.test("an older event is answered as stale, without asking Stripe", async () => {
   const organization = await createOrganization(clients);
   const purchase = await foreignPurchase(organization);
