@@ -208,7 +208,10 @@ as $$
         then 'newer'
         else 'ask'
       end
-    when private.same_subscription(p_known, p_said) then 'same'
+    -- The tie of a second is between events, whether or not they say the same:
+    -- the one that wins it must be known, for the next to be measured by.
+    when private.same_subscription(p_known, p_said) then
+      case when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer' else 'same' end
     when p_created < p_known.watermark and not p_known.watermark_asked then 'stale'
     when not p_stripe_does_not_know then 'ask'
     when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer'
