@@ -23,11 +23,18 @@ export function verifySignature(
   if (id === null || timestamp === null || signature === null) {
     throw ApiError.of("missing_signature", "The Svix headers are missing.");
   }
+  // A header that came twice is here one value, joined by a comma and a space (Fetch: get): what it
+  // says depends on who reads it.
+  if ([id, timestamp, signature].some((value) => value.includes(", "))) throw invalid();
   const signed = { "svix-id": id, "svix-timestamp": timestamp, "svix-signature": signature };
   if (!secrets.some((secret) => isSignedWith(secret, signed, body))) {
-    throw ApiError.of("invalid_signature", "The signature does not match the body.");
+    throw invalid();
   }
   return id;
+}
+
+function invalid(): ApiError {
+  return ApiError.of("invalid_signature", "The signature does not match the body.");
 }
 
 function isSignedWith(secret: string, headers: Record<string, string>, body: string): boolean {
