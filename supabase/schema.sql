@@ -2415,11 +2415,13 @@ begin
   end if;
   perform private.expire_invitations(organization.id);
   if p_clerk ? 'memberships' then
+    -- Invitations first: a member who is added takes the seat over from an
+    -- invitation, which would then look as if it had changed meanwhile.
     found_drift := found_drift
-      || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at)
       || private.reconcile_invitations(
         organization, p_clerk -> 'invitations', p_clerk -> 'memberships', lease.started_at
-      );
+      )
+      || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at);
   end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
