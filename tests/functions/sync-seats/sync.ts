@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { type Answer, callFunction, functionsOf } from "../api.ts";
+import type { Clients } from "../clients.ts";
+import type { Organization } from "../organizations.ts";
+
+/** One difference that was found and repaired. */
+export interface Drift {
+  readonly kind: string;
+  readonly id: string | null;
+  readonly was: string | null;
+  readonly is: string | null;
+}
+
+/** What `sync-seats` answers about one organization. */
+export interface Synced {
+  readonly organizationId: string;
+  readonly seatsUsed: number;
+  readonly seatsTotal: number;
+  readonly memberCount: number;
+  readonly pendingInvitationsCount: number;
+  readonly overCapacity: boolean;
+  readonly drift: readonly Drift[];
+}
+
+/** The body of an answer of `sync-seats`. */
+export interface Success<Data> {
+  readonly success: true;
+  readonly data: Data;
+}
+
+/** Calls `sync-seats` as an organization's admin, whatever comes of it. */
+export function callSync(
+  clients: Clients,
+  { id, token }: Pick<Organization, "id" | "token">,
+  base: string = functionsOf(clients),
+): Promise<Answer<Success<Synced>>> {
+  return callFunction(base, "sync-seats", { token, body: { organizationId: id } });
+}
+
+/** Syncs an organization as its admin. */
+export async function sync(clients: Clients, organization: Organization): Promise<Synced> {
+  const { status, body } = await callSync(clients, organization);
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(body.success, true);
+  return body.data;
+}
+
+/** Syncs an organization twice: returns what had drifted, and asserts that then nothing has. */
+export async function syncUntilAgreed(
+  clients: Clients,
+  organization: Organization,
+): Promise<readonly Drift[]> {
+  const { drift } = await sync(clients, organization);
+  assert.deepEqual((await sync(clients, organization)).drift, []);
+  return drift;
+}
+
+/** How many differences there are of each kind. */
+export function kindsOf(drift: readonly Drift[]): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const { kind } of drift) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return kinds;
+}
