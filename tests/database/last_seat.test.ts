@@ -13,7 +13,7 @@ import {
 import { assertCounted } from "./recount.ts";
 import { second, stripeSubscription } from "./stripe_events.ts";
 import { makeBuyer, report } from "./stripe_reports.ts";
-import { type Attempt, attempt, untilWaiting } from "./waiting.ts";
+import { attempt, untilWaiting } from "./waiting.ts";
 
 const SESSIONS = 64;
 
