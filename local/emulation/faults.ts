@@ -31,7 +31,7 @@ export type Fault = z.output<typeof faultInput> & { id: string; hits: number };
  * Ways to make an emulator misbehave, one request at a time. The first fault that matches a request
  * and is not used up strikes:
  *
- * - `delay` waits `delayMs`, then works.
+ * - `delay` waits `delayMs`, or until the fault is removed, then works.
  * - `fail` answers `status`, `body` and `headers` without doing the work.
  * - `drop` closes the connection without doing the work.
  * - `lose_answer` does the work, then closes the connection.
@@ -40,13 +40,23 @@ export type Fault = z.output<typeof faultInput> & { id: string; hits: number };
  */
 export class Faults {
   readonly #faults = new Map<string, Fault>();
+  /** Aborted when the fault is removed. */
+  readonly #removals = new Map<string, AbortController>();
 
   /** Adds a fault. Throws a `ZodError` or a `SyntaxError` (a bad `path`) for wrong input. */
   add(input: FaultInput): Fault {
     const fault = { ...faultInput.parse(input), id: `fault_${crypto.randomUUID()}`, hits: 0 };
     if (fault.match.path !== undefined) new RegExp(fault.match.path);
     this.#faults.set(fault.id, fault);
+    this.#removals.set(fault.id, new AbortController());
     return fault;
+  }
+
+  /** Removes a fault, which ends what it delays; says whether it was there. */
+  remove(id: string): boolean {
+    this.#removals.get(id)?.abort();
+    this.#removals.delete(id);
+    return this.#faults.delete(id);
   }
 
   /** To be used before every route of the emulated API. */
@@ -56,7 +66,7 @@ export class Faults {
       if (fault === undefined) return await next();
       switch (fault.kind) {
         case "delay":
-          await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+          await this.#delay(fault);
           return await next();
         case "fail":
           return failure(fault);
@@ -83,11 +93,21 @@ export class Faults {
     });
     app.get("/", (c) => c.json([...this.#faults.values()]));
     app.delete("/", (c) => {
-      this.#faults.clear();
+      for (const id of [...this.#faults.keys()]) this.remove(id);
       return c.body(null, 204);
     });
-    app.delete("/:id", (c) => c.body(null, this.#faults.delete(c.req.param("id")) ? 204 : 404));
+    app.delete("/:id", (c) => c.body(null, this.remove(c.req.param("id")) ? 204 : 404));
     return app;
+  }
+
+  async #delay({ id, delayMs }: Fault): Promise<void> {
+    const removed = this.#removals.get(id)?.signal;
+    if (removed === undefined) return;
+    const end = Promise.withResolvers<void>();
+    const timer = setTimeout(end.resolve, delayMs);
+    removed.addEventListener("abort", () => end.resolve(), { once: true });
+    await end.promise;
+    clearTimeout(timer);
   }
 
   async #strike(request: Request): Promise<Fault | undefined> {

@@ -79,6 +79,27 @@ Deno.test("a lost answer loses the connection after the work is done", () =>
     assert.equal((await control.faults())[0]?.hits, 1);
   }));
 
+Deno.test("a delayed request is worked off as soon as the fault is removed", () =>
+  withEmulator(async ({ url, control, done }) => {
+    for (const remove of [(id: string) => control.removeFault(id), () => clear(url)]) {
+      const before = done();
+      const hour = 3_600_000;
+      const id = await control.addFault({ match: { path: "slow" }, kind: "delay", delayMs: hour });
+      const slow = post(`${url}/work/slow`);
+      while ((await control.faults())[0]?.hits === 0);
+      assert.equal(done(), before);
+      await remove(id);
+      assert.equal((await slow).status, 200);
+      await (await slow).body?.cancel();
+      assert.equal(done(), before + 1);
+    }
+  }));
+
+/** Removes all faults. */
+async function clear(url: string): Promise<void> {
+  await fetch(`${url}/_emulator/faults`, { method: "DELETE" });
+}
+
 Deno.test("a delayed request is worked off after requests that came later", () =>
   withEmulator(async ({ url, control }) => {
     await control.addFault({ match: { path: "slow" }, kind: "delay", delayMs: 500 });
