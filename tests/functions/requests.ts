@@ -1,6 +1,9 @@
 import type { EmulatorControl } from "../../local/emulation/control.ts";
 import type { FaultInput } from "../../local/emulation/faults.ts";
 
+/** Longer than any test takes: for a delay that ends when its fault is removed. */
+export const HOLDUP_MS = 60_000;
+
 /** A fault that has been added to an emulator. */
 export interface AddedFault {
   /** How many requests it has struck. */

@@ -5,7 +5,7 @@ import { assertRefused } from "../api.ts";
 import { clickBuy, openCheckout } from "../checkout.ts";
 import { connect } from "../clients.ts";
 import { createOrganization, type Organization, settled } from "../organizations.ts";
-import { addFault } from "../requests.ts";
+import { addFault, HOLDUP_MS } from "../requests.ts";
 import { intentsOf, only } from "../rows.ts";
 
 const clients = connect(stackEnv());
@@ -105,11 +105,12 @@ Deno.test("a slow click does not close the session of a later wish", async () =>
   const slow = await addFault(stripeControl, {
     match: { method: "GET", path: "^/v1/checkout/sessions$", contains: customer },
     kind: "delay",
-    delayMs: 1500,
+    delayMs: HOLDUP_MS,
   });
   const early = clickBuy(clients, organization, { seats: 6 });
   await slow.struck(1);
   const late = await openCheckout(clients, organization, { seats: 7 });
+  await slow.remove();
 
   assert.deepEqual(assertRefused(await early, 409, "checkout_superseded"), {
     state: "superseded",
@@ -123,11 +124,12 @@ Deno.test("a session that is being paid wins over another wish", async () => {
   const slow = await addFault(stripeControl, {
     match: { method: "POST", path: `^/v1/checkout/sessions/${first.sessionId}/expire$` },
     kind: "delay",
-    delayMs: 1500,
+    delayMs: HOLDUP_MS,
   });
   const second = clickBuy(clients, organization, { seats: 6 });
   await slow.struck(1);
   await stripeControl.payCheckout(first.sessionId);
+  await slow.remove();
 
   assert.deepEqual(assertRefused(await second, 409, "checkout_superseded"), {
     state: "completed",
