@@ -1055,6 +1055,10 @@ begin
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
+    -- Clerk has one membership of a person: this one.
+    update public.organization_members set status = 'removed'
+    where organization_id = p_organization.id and clerk_user_id = theirs ->> 'userId'
+      and status = 'active' and id <> ours.id;
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_members
     set status = 'active', role = theirs ->> 'role' where id = ours.id;
@@ -1761,7 +1765,7 @@ CREATE TRIGGER organization_invitations_deleted AFTER DELETE ON public.organizat
 CREATE TRIGGER organization_invitations_inserted AFTER INSERT ON public.organization_invitations REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 CREATE TRIGGER organization_invitations_refuse_truncate BEFORE TRUNCATE ON public.organization_invitations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
 CREATE TRIGGER organization_invitations_set_holds_seat BEFORE INSERT OR UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.set_holds_seat();
-CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE ON public.organization_invitations FOR EACH ROW WHEN (((to_jsonb(old.*) - 'holds_seat'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'holds_seat'::text))) EXECUTE FUNCTION private.touch_updated_at();
 CREATE TRIGGER organization_invitations_updated AFTER UPDATE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 
 comment on table public.organization_invitations is 'One row an invitation, kept after it ends, as a tombstone.';
@@ -2390,7 +2394,7 @@ AS $function$
 declare
   lease public.sync_lease := jsonb_populate_record(null::public.sync_lease, p_lease);
   organization public.organizations := private.lock_organization(lease.organization_id);
-  counts record;
+  counted public.organizations;
   found_drift jsonb := '[]';
 begin
   perform private.set_cause(p_actor, 'reconcile_organization');
@@ -2406,12 +2410,18 @@ begin
       private.drift('organization_deleted', organization.clerk_org_id, 'living', 'deleted'));
   end if;
 
-  -- First the counts: the triggers below add to them.
-  select * into counts from public.sync_organization_counts(organization.id);
-  if counts.drifted then
+  -- First our own numbers: the triggers below add to them.
+  perform public.sync_organization_counts(organization.id);
+  select * into counted from public.organizations where id = organization.id;
+  if (organization.members_count, organization.pending_invitations_count)
+    <> (counted.members_count, counted.pending_invitations_count) then
     found_drift := private.drift('counts', organization.id::text,
       organization.members_count || ' + ' || organization.pending_invitations_count,
-      counts.members_count || ' + ' || counts.pending_invitations_count);
+      counted.members_count || ' + ' || counted.pending_invitations_count);
+  end if;
+  if organization.seat_limit <> counted.seat_limit then
+    found_drift := found_drift || private.drift('seat_limit', organization.id::text,
+      organization.seat_limit::text, counted.seat_limit::text);
   end if;
   perform private.expire_invitations(organization.id);
   if p_clerk ? 'memberships' then
@@ -2584,19 +2594,28 @@ begin
   if not found then
     perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
   end if;
+  -- First the numbers, from the rows as they are: what follows is added to them.
+  update public.organizations as o
+  set seat_limit = is_now.seat_limit, subscription_plan = is_now.plan,
+      members_count = is_now.members, pending_invitations_count = is_now.invitations
+  from (
+    select coalesce(s.purchased_seats, 0) as seat_limit, s.plan, c.members, c.invitations
+    from private.counted_seats(p_organization_id) as c
+    left join public.organization_subscriptions as s on s.organization_id = p_organization_id
+  ) as is_now
+  where o.id = p_organization_id
+    and (o.seat_limit, o.subscription_plan, o.members_count, o.pending_invitations_count)
+      is distinct from (is_now.seat_limit, is_now.plan, is_now.members, is_now.invitations);
+
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
 
   select * into counted from private.counted_seats(p_organization_id);
-  update public.organizations as o
-  set members_count = counted.members, pending_invitations_count = counted.invitations
-  where o.id = p_organization_id
-    and (o.members_count, o.pending_invitations_count) <> (counted.members, counted.invitations);
   return query select counted.members, counted.invitations,
     (was.members_count, was.pending_invitations_count) <> (counted.members, counted.invitations);
 end;
 $function$;
 
-comment on function public.sync_organization_counts(uuid) is 'Counts members and invitations afresh and repairs what had drifted (which needs someone who switched triggers off). Definer: the tables take no direct writes. Raises organization_not_found (404).';
+comment on function public.sync_organization_counts(uuid) is 'Counts members and invitations afresh and repairs what had drifted, seat_limit too (which needs someone who switched triggers off). Returns the counts, and whether they had drifted. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.sync_organization_counts(uuid) to service_role;

@@ -301,9 +301,13 @@ create trigger organizations_touch_updated_at
 create trigger organization_members_touch_updated_at
   before update on public.organization_members
   for each row execute function private.touch_updated_at();
+-- Handing a seat on is no news of the invitation: sync would take it for a change
+-- since it began to list, and leave the invitation alone.
 create trigger organization_invitations_touch_updated_at
   before update on public.organization_invitations
-  for each row execute function private.touch_updated_at();
+  for each row
+  when (to_jsonb(old) - 'holds_seat' is distinct from to_jsonb(new) - 'holds_seat')
+  execute function private.touch_updated_at();
 create trigger organization_subscriptions_touch_updated_at
   before update on public.organization_subscriptions
   for each row execute function private.touch_updated_at();
@@ -347,18 +351,27 @@ begin
   if not found then
     perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
   end if;
+  -- First the numbers, from the rows as they are: what follows is added to them.
+  update public.organizations as o
+  set seat_limit = is_now.seat_limit, subscription_plan = is_now.plan,
+      members_count = is_now.members, pending_invitations_count = is_now.invitations
+  from (
+    select coalesce(s.purchased_seats, 0) as seat_limit, s.plan, c.members, c.invitations
+    from private.counted_seats(p_organization_id) as c
+    left join public.organization_subscriptions as s on s.organization_id = p_organization_id
+  ) as is_now
+  where o.id = p_organization_id
+    and (o.seat_limit, o.subscription_plan, o.members_count, o.pending_invitations_count)
+      is distinct from (is_now.seat_limit, is_now.plan, is_now.members, is_now.invitations);
+
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
 
   select * into counted from private.counted_seats(p_organization_id);
-  update public.organizations as o
-  set members_count = counted.members, pending_invitations_count = counted.invitations
-  where o.id = p_organization_id
-    and (o.members_count, o.pending_invitations_count) <> (counted.members, counted.invitations);
   return query select counted.members, counted.invitations,
     (was.members_count, was.pending_invitations_count) <> (counted.members, counted.invitations);
 end;
 $$;
 
 comment on function public.sync_organization_counts(uuid) is
-  'Counts members and invitations afresh and repairs what had drifted (which needs someone who switched triggers off). Definer: the tables take no direct writes. Raises organization_not_found (404).';
+  'Counts members and invitations afresh and repairs what had drifted, seat_limit too (which needs someone who switched triggers off). Returns the counts, and whether they had drifted. Definer: the tables take no direct writes. Raises organization_not_found (404).';

@@ -256,6 +256,10 @@ begin
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
+    -- Clerk has one membership of a person: this one.
+    update public.organization_members set status = 'removed'
+    where organization_id = p_organization.id and clerk_user_id = theirs ->> 'userId'
+      and status = 'active' and id <> ours.id;
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_members
     set status = 'active', role = theirs ->> 'role' where id = ours.id;
@@ -361,7 +365,7 @@ as $$
 declare
   lease public.sync_lease := jsonb_populate_record(null::public.sync_lease, p_lease);
   organization public.organizations := private.lock_organization(lease.organization_id);
-  counts record;
+  counted public.organizations;
   found_drift jsonb := '[]';
 begin
   perform private.set_cause(p_actor, 'reconcile_organization');
@@ -377,12 +381,18 @@ begin
       private.drift('organization_deleted', organization.clerk_org_id, 'living', 'deleted'));
   end if;
 
-  -- First the counts: the triggers below add to them.
-  select * into counts from public.sync_organization_counts(organization.id);
-  if counts.drifted then
+  -- First our own numbers: the triggers below add to them.
+  perform public.sync_organization_counts(organization.id);
+  select * into counted from public.organizations where id = organization.id;
+  if (organization.members_count, organization.pending_invitations_count)
+    <> (counted.members_count, counted.pending_invitations_count) then
     found_drift := private.drift('counts', organization.id::text,
       organization.members_count || ' + ' || organization.pending_invitations_count,
-      counts.members_count || ' + ' || counts.pending_invitations_count);
+      counted.members_count || ' + ' || counted.pending_invitations_count);
+  end if;
+  if organization.seat_limit <> counted.seat_limit then
+    found_drift := found_drift || private.drift('seat_limit', organization.id::text,
+      organization.seat_limit::text, counted.seat_limit::text);
   end if;
   perform private.expire_invitations(organization.id);
   if p_clerk ? 'memberships' then
