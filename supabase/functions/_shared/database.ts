@@ -1,3 +1,4 @@
+import type { SupabaseEnv } from "@supabase/server";
 import { createAdminClient } from "@supabase/server/core";
 import type { PostgrestSingleResponse, SupabaseClient } from "@supabase/supabase-js";
 import type { Database, Json } from "./database.types.ts";
@@ -7,15 +8,25 @@ import { ApiError, type ErrorDetails } from "./errors.ts";
 export type ServiceClient = SupabaseClient<Database>;
 
 /**
- * Connects with the secret key that Supabase hands to every function. Projects from before the
- * secret keys have the service role key instead.
+ * The project's keys where Supabase gives them as it did before there were publishable and secret
+ * keys: as anonymous and service role key. Otherwise nothing, since the library finds them by itself.
  */
+export function legacyKeys(): Partial<SupabaseEnv> {
+  const anonymous = Deno.env.get("SUPABASE_ANON_KEY");
+  const serviceRole = Deno.env.get("SUPABASE_SERVICE_ROLE_KEY");
+  return {
+    ...(Deno.env.has("SUPABASE_PUBLISHABLE_KEYS") || anonymous === undefined
+      ? {}
+      : { publishableKeys: { default: anonymous } }),
+    ...(Deno.env.has("SUPABASE_SECRET_KEYS") || serviceRole === undefined
+      ? {}
+      : { secretKeys: { default: serviceRole } }),
+  };
+}
+
+/** Connects with the secret key that Supabase hands to every function. */
 export function connectDatabase(): ServiceClient {
-  const legacyKey = Deno.env.get("SUPABASE_SERVICE_ROLE_KEY");
-  const onlyLegacy = Deno.env.get("SUPABASE_SECRET_KEYS") === undefined && legacyKey !== undefined;
-  return createAdminClient<Database>(
-    onlyLegacy ? { env: { secretKeys: { default: legacyKey } } } : {},
-  );
+  return createAdminClient<Database>({ env: legacyKeys() });
 }
 
 /**

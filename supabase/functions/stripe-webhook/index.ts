@@ -1,6 +1,6 @@
 import { withSupabase } from "@supabase/server";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase } from "../_shared/database.ts";
+import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -12,5 +12,8 @@ const handler = createHandler({
 });
 
 export default {
-  fetch: withSupabase({ auth: "none", cors: "disabled" }, (request) => handler(request)),
+  fetch: withSupabase(
+    { auth: "none", cors: "disabled", env: legacyKeys() },
+    (request) => handler(request),
+  ),
 };

@@ -1,7 +1,7 @@
 import { withSupabase } from "@supabase/server";
 import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase } from "../_shared/database.ts";
+import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -26,7 +26,7 @@ const handle = {
 
 export default {
   fetch: withSupabase(
-    { auth: ["secret:*", "none"] },
+    { auth: ["secret:*", "none"], env: legacyKeys() },
     (request, { authMode }) =>
       authMode === "secret" ? handle.secret(request) : handle.none(request),
   ),
