@@ -306,8 +306,11 @@ begin
     update public.seat_changes set state = 'completed'
     where organization_id = p_organization_id and state in ('open', 'superseded', 'awaiting_payment')
       and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment = 'paid';
+    -- A payment that changes no seats is noted, and is no drift.
+    continue when private.same_subscription(known, said) and private.seats_of(known) = private.seats_of(said);
     found_drift := found_drift || private.drift('subscription', said.stripe_subscription_id,
-      coalesce(known.status || ' ' || known.quantity, 'unknown'), said.status || ' ' || said.quantity);
+      coalesce(known.status || ' ' || private.seats_of(known), 'unknown'),
+      said.status || ' ' || private.seats_of(said));
   end loop;
 
   -- Of a customer's subscriptions Stripe lists all, ended ones too.
