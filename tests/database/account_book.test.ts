@@ -126,6 +126,21 @@ Deno.test("a request and its approval are booked with who did it", () =>
     }]);
   }));
 
+Deno.test("an approval that names nobody is booked under the role that approves", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeOrganization(sql, { seats: 5 });
+    const { id } = await addRequest(sql, organization);
+    const { role } = only(await sql<{ role: string }[]>`select session_user::text as role`);
+
+    const [entry] = await bookedBy(
+      sql,
+      organization,
+      () => sql`select public.approve_member(${id})`,
+    );
+
+    assert.deepEqual([entry?.actor, entry?.cause], [role, "approve_member"]);
+  }));
+
 Deno.test("an invitation is booked from its creation until it has led to a member", () =>
   withTransaction(async (sql) => {
     const organization = await makeOrganization(sql, { seats: 5 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { attachSession, startCheckout, stateOf, type Wish } from "./checkouts.ts";
+import { abandonCheckout, attachSession, startCheckout, stateOf, type Wish } from "./checkouts.ts";
 import { only, refusalIn, withConnections, withTransaction } from "./connection.ts";
 import { makeOrganization, numbersOf, setSeats } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
@@ -172,4 +172,27 @@ Deno.test("attach_checkout_session() says when the intent has been superseded me
     assert.equal(await attachSession(sql, first.seatChangeId, randomId("cs")), "superseded");
     assert.equal(await attachSession(sql, next.seatChangeId, randomId("cs")), "open");
     assert.equal(await attachSession(sql, crypto.randomUUID(), randomId("cs")), null);
+  }));
+
+Deno.test("abandon_checkout() ends an open intent, so that the same wish is a new one", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeOrganization(sql);
+    const first = await startCheckout(sql, organization);
+
+    await abandonCheckout(sql, first.seatChangeId);
+    const next = await startCheckout(sql, organization);
+
+    assert.notEqual(next.seatChangeId, first.seatChangeId);
+    assert.equal(await stateOf(sql, first.seatChangeId), "superseded");
+  }));
+
+Deno.test("abandon_checkout() leaves an intent alone that has ended", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeOrganization(sql);
+    const { seatChangeId } = await startCheckout(sql, organization);
+    await sql`update public.seat_changes set state = 'completed' where id = ${seatChangeId}`;
+
+    await abandonCheckout(sql, seatChangeId);
+
+    assert.equal(await stateOf(sql, seatChangeId), "completed");
   }));

@@ -61,3 +61,8 @@ export async function stateOf(sql: Sql, seatChangeId: string): Promise<string> {
     select state from public.seat_changes where id = ${seatChangeId}`;
   return only(rows).state;
 }
+
+/** Ends an intent that Stripe has answered with an error. */
+export async function abandonCheckout(sql: Sql, seatChangeId: string): Promise<void> {
+  await sql`select public.abandon_checkout(${seatChangeId})`;
+}
