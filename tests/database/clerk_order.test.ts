@@ -172,7 +172,7 @@ function assertManyOrders(told: History): Promise<void> {
       fc.asyncProperty(shuffledRepetitions(told.deliveries), async (order) => {
         assert.deepEqual(await rowsAfter(connection, told, order), expected);
       }),
-      { numRuns: 80 },
+      { numRuns: 40 },
     );
   });
 }

@@ -120,7 +120,7 @@ for (
         fc.asyncProperty(shuffledRepetitions(told.events), async (order) => {
           assert.deepEqual(await rowsAfter(connection, organization, order, read), expected);
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     }));
 }
