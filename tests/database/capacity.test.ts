@@ -55,6 +55,8 @@ Deno.test("seats that will not be renewed cannot be taken any more", () =>
 
     assert.equal((await checkCapacity(sql, organization))?.remaining, 1);
     await approveMember(sql, (await addRequest(sql, organization)).id);
+    const full = { canAdd: false, members: 4, seatLimit: 10, remaining: 0 };
+    assert.deepEqual(await checkCapacity(sql, organization), full);
     const late = await addRequest(sql, organization);
     const { code } = await refusalIn(sql, (sql) => approveMember(sql, late.id));
 

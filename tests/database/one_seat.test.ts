@@ -180,6 +180,21 @@ Deno.test("inviting somebody who is a member takes no seat", () =>
     await assertFull(sql, organization);
   }));
 
+Deno.test("a member who accepts an invitation to another address of his keeps one seat", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeOrganization(sql, { seats: 2 });
+    const clerk = clerkOrganization(organization.clerkOrgId);
+    const membership = clerkMembership(clerk, "ann", minute(10));
+    const invitation = { ...clerkInvitation(clerk, "ann", minute(20)), email: "ann@home.example" };
+    await applyClerkEvent(sql, membershipEvent("created", membership));
+    await applyClerkEvent(sql, invitationEvent("created", invitation));
+    assert.equal((await numbersOf(sql, organization)).used, 2);
+
+    await applyClerkEvent(sql, invitationAccepted(invitation, "user_ann", minute(30)));
+
+    assert.equal((await numbersOf(sql, organization)).used, 1);
+  }));
+
 for (const primary of ["ann@example.com", "ann@home.example"]) {
   Deno.test(`a second invitation counts once while the end of the first is late (${primary})`, () =>
     withTransaction(async (sql) => {
