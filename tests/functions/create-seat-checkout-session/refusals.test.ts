@@ -279,7 +279,7 @@ for (
     ["on a foreign origin", "https://elsewhere.example/billing"],
     ["on another port", "http://localhost:3001/billing"],
     ["of another scheme", env.SITE_URL.replace("http:", "https:")],
-    ["on an origin that only begins like ours", `${env.SITE_URL}.elsewhere.example/`],
+    ["on an origin that only begins like ours", `${env.SITE_URL}1/`],
     ["with credentials", env.SITE_URL.replace("//", "//user:password@")],
     ["with our origin as its credentials", `${env.SITE_URL}@elsewhere.example/`],
     ["that is a script", "javascript:alert(1)"],

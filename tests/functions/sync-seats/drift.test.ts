@@ -200,6 +200,54 @@ Deno.test("counts that someone wrote with triggers switched off are counted afre
   assert.equal((await numbersOf(sql, organization)).used, 2);
 });
 
+Deno.test("a seat limit that someone wrote with triggers switched off is what was purchased", async () => {
+  const organization = await createOrganization(clients);
+  await buySeats(clients, organization);
+  await sql.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update public.organizations set seat_limit = 50 where id = ${organization.id}`;
+  });
+  assert.deepEqual(await syncUntilAgreed(clients, organization), [
+    { kind: "seat_limit", id: organization.id, was: "50", is: "5" },
+  ]);
+  assert.equal((await numbersOf(sql, organization)).limit, 5);
+});
+
+Deno.test("an acceptance that led to no membership gives its seat back after a while", async () => {
+  const organization = await createOrganization(clients);
+  const [invitationId = ""] = await addInvitations(clients, organization, 1);
+  const lost = await clerk.control.addPolicy({
+    contains: organization.clerkId,
+    type: "organizationMembership.created",
+    kind: "drop",
+  });
+  const userId = await clerk.acceptInvitation(invitationId);
+  await settled(clients, organization.clerkId);
+  await clerk.control.removePolicy(lost);
+  await withoutClerkWebhooks(
+    clients,
+    organization,
+    () =>
+      organizations.deleteOrganizationMembership({
+        organizationId: organization.clerkId,
+        userId,
+      }),
+  );
+  assert.deepEqual((await sync(clients, organization)).drift, []);
+  assert.deepEqual(await seatsOf(sql, organization.clerkId), { members: 1, invitations: 1 });
+
+  await sql.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`
+      update public.organization_invitations set updated_at = updated_at - interval '1 hour'
+      where organization_id = ${organization.id}`;
+  });
+  assert.deepEqual(await syncUntilAgreed(clients, organization), [
+    { kind: "invitation_ended", id: invitationId, was: "accepted", is: "revoked" },
+  ]);
+  assert.deepEqual(await seatsOf(sql, organization.clerkId), { members: 1, invitations: 0 });
+});
+
 Deno.test("a purchase that nobody reported gives its seats", async () => {
   const organization = await createOrganization(clients);
   const { sessionId } = await openCheckout(clients, organization);
