@@ -29,6 +29,8 @@ export interface Account {
   readonly clock: Clock;
   /** Where the emulator listens, without a trailing slash. */
   readonly url: string;
+  /** The same account at another time, for objects that live in one. */
+  at(clock: Clock): Account;
   /** Records an event and sends it to the endpoints that want it. */
   emit<T extends EventType>(type: T, object: EventObject<T>): void;
   /**
@@ -47,7 +49,11 @@ export interface AccountParts {
 }
 
 /** The account as one request (or, with null, Stripe itself) acts on it. */
-export function accountFor(parts: AccountParts, request: RequestInfo | null): Account {
+export function accountFor(
+  parts: AccountParts,
+  request: RequestInfo | null,
+  clock: Clock = parts.clock,
+): Account {
   const record = (type: EventType, object: object, previous?: object) => {
     const endpoints = Object.values(parts.state.webhookEndpoints)
       .filter(({ status, enabled_events: wanted }) =>
@@ -57,7 +63,7 @@ export function accountFor(parts: AccountParts, request: RequestInfo | null): Ac
       id: newId("evt"),
       object: "event",
       api_version: API_VERSION,
-      created: parts.clock.now(),
+      created: clock.now(),
       data: {
         object: asJson(object),
         ...(previous === undefined ? {} : { previous_attributes: previous }),
@@ -68,6 +74,7 @@ export function accountFor(parts: AccountParts, request: RequestInfo | null): Ac
       type,
     };
     parts.state.events[event.id] = event;
+    parts.state.eventsRecordedAt[event.id] = parts.clock.now();
     const payload = JSON.stringify(event, null, 2);
     for (const endpoint of endpoints) {
       parts.deliveries.enqueue({
@@ -81,8 +88,9 @@ export function accountFor(parts: AccountParts, request: RequestInfo | null): Ac
   };
   return {
     state: parts.state,
-    clock: parts.clock,
+    clock,
     url: parts.url,
+    at: (other) => accountFor(parts, request, other),
     emit: (type, object) => record(type, object),
     emitChange: (type, before, after) => {
       const previous = previousAttributes(asJson(before), asJson(after));

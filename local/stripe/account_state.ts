@@ -1,6 +1,9 @@
 import { Stripe } from "stripe";
 import type { DeliveriesState } from "../emulation/delivery_records.ts";
 import type { CardBehaviour } from "./customers/cards.ts";
+import type { Debit } from "./invoices/debits.ts";
+import type { RetrySettings } from "./subscriptions/dunning.ts";
+import type { PendingChange } from "./subscriptions/pending_update.ts";
 import type { SessionDetails } from "./checkout/session.ts";
 import type { SavedAnswer } from "./api/idempotency.ts";
 
@@ -23,8 +26,20 @@ export interface AccountState extends DeliveriesState {
   sessionDetails: ById<SessionDetails>;
   subscriptions: ById<Stripe.Subscription>;
   invoices: ById<Stripe.Invoice>;
+  /** The card whose owner has yet to approve the payment of an invoice, by the invoice's id. */
+  challengedCards: ById<string>;
   invoiceItems: ById<Stripe.InvoiceItem>;
+  /** By the id of the subscription item that was billed. */
+  debits: ById<Debit[]>;
+  /** What stands behind `pending_update`, by the id of its subscription. */
+  pendingUpdates: ById<PendingChange>;
+  portalConfigurations: ById<Stripe.BillingPortal.Configuration>;
+  portalSessions: ById<Stripe.BillingPortal.Session>;
   events: ById<Stripe.EventBase>;
+  /** When each event happened in real time. */
+  eventsRecordedAt: ById<number>;
+  testClocks: ById<Stripe.TestHelpers.TestClock>;
+  retrySettings: RetrySettings;
   webhookEndpoints: ById<Stripe.WebhookEndpoint>;
   /** Shown only in the answer that creates an endpoint. */
   webhookSecrets: ById<string>;
@@ -45,8 +60,16 @@ export function emptyAccount(): AccountState {
     sessionDetails: {},
     subscriptions: {},
     invoices: {},
+    challengedCards: {},
     invoiceItems: {},
+    debits: {},
+    pendingUpdates: {},
+    portalConfigurations: {},
+    portalSessions: {},
     events: {},
+    eventsRecordedAt: {},
+    testClocks: {},
+    retrySettings: { standard: "canceled", byCustomer: {} },
     webhookEndpoints: {},
     webhookSecrets: {},
     answers: {},

@@ -40,6 +40,57 @@ export class StripeControl extends EmulatorControl {
     return this.#submit(`/c/pay/${sessionId}/authenticate`, { decision });
   }
 
+  /**
+   * Pays an open invoice on its hosted page, that of a pending update for one. Resolves to the
+   * address that the browser is sent to: the page, with `?problem=…` after a refusal, or its
+   * `/authenticate`.
+   */
+  payHostedInvoice(invoiceId: string, form: Pick<CheckoutForm, "card"> = {}): Promise<string> {
+    return this.#submit(`/i/${invoiceId}`, { card: "4242424242424242", ...form });
+  }
+
+  /** Approves or refuses a payment that 3-D Secure asks about; resolves as `payHostedInvoice` does. */
+  authenticateInvoice(invoiceId: string, decision: "approve" | "refuse"): Promise<string> {
+    return this.#submit(`/i/${invoiceId}/authenticate`, { decision });
+  }
+
+  /** Cancels a subscription in the customer portal, at its period's end or as configured. */
+  cancelInPortal(portalSessionId: string, subscription: string): Promise<string> {
+    return this.#submit(`/p/session/${portalSessionId}`, { action: "cancel", subscription });
+  }
+
+  /** Keeps a subscription after all that was to end. */
+  reactivateInPortal(portalSessionId: string, subscription: string): Promise<string> {
+    return this.#submit(`/p/session/${portalSessionId}`, { action: "reactivate", subscription });
+  }
+
+  /**
+   * Replaces the customer's card in the portal, by a test card's number. Resolves, as the other two
+   * do, to the address that the browser is sent to: the page, after a refusal with `?problem=…`.
+   */
+  replaceCardInPortal(portalSessionId: string, card: string): Promise<string> {
+    return this.#submit(`/p/session/${portalSessionId}`, { action: "card", card });
+  }
+
+  /** The time to pay for a subscription's pending update is up. */
+  expirePendingUpdate(subscriptionId: string): Promise<Stripe.Subscription> {
+    return this.request("POST", `/subscriptions/${subscriptionId}/expire_pending_update`);
+  }
+
+  /**
+   * What becomes of past_due subscriptions, or of those of one customer, when the last retry has
+   * failed; they are cancelled unless told.
+   */
+  setAfterRetries(
+    outcome: "canceled" | "unpaid" | "past_due",
+    customer?: string,
+  ): Promise<unknown> {
+    return this.request("POST", "/retries", {
+      outcome,
+      ...(customer === undefined ? {} : { customer }),
+    });
+  }
+
   /** The bank's word on a delayed payment. */
   settleCheckout(
     sessionId: string,

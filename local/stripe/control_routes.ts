@@ -6,8 +6,10 @@ import { settleDelayed } from "./checkout/completion.ts";
 import { sessionOf } from "./checkout/session.ts";
 import { collectAs } from "./invoices/invoice_routes.ts";
 import { cancelForNonPayment, expireIncomplete, markUnpaid } from "./subscriptions/ending.ts";
+import { expirePending } from "./subscriptions/pending_update.ts";
 import { endPeriod, endTrial } from "./subscriptions/renewal.ts";
 import { subscriptionOf } from "./subscriptions/subscription.ts";
+import { inFrameOf } from "./test_clocks/frame.ts";
 
 const chargeOutcome = z.enum(["succeeded", "declined", "requires_action"]);
 const renewalInput = z.strictObject({
@@ -15,6 +17,10 @@ const renewalInput = z.strictObject({
 });
 const payInput = z.strictObject({ outcome: chargeOutcome.default("succeeded") });
 const settleInput = z.strictObject({ outcome: z.enum(["succeeded", "failed"]) });
+const retriesInput = z.strictObject({
+  customer: z.string().optional(),
+  outcome: z.enum(["canceled", "unpaid", "past_due"]),
+});
 const noInput = z.strictObject({});
 
 /**
@@ -28,7 +34,10 @@ const noInput = z.strictObject({});
  * - `/subscriptions/:id/mark_unpaid`, `/subscriptions/:id/cancel_for_non_payment`: the retries of a
  *   past_due subscription are used up.
  * - `/subscriptions/:id/expire_incomplete`: the first payment never came.
+ * - `/subscriptions/:id/expire_pending_update`: the payment for a pending update never came.
  * - `/invoices/:id/pay { outcome? }` collects an open invoice, whatever the saved card would say.
+ * - `/retries { outcome, customer? }`: what the account (or one customer of it) is set to do when the
+ *   last retry has failed: "canceled", "unpaid" or "past_due". Answers with the settings.
  * - `/checkout/sessions/:id/settle { outcome }`: the bank's word on a delayed payment, "succeeded"
  *   or "failed".
  */
@@ -42,7 +51,8 @@ export function controlRoutes(account: () => Account, changed: () => void): Hono
     app.post(path, async (c) => {
       const text = await c.req.text();
       const input = schema.parse(text === "" ? {} : JSON.parse(text));
-      const object = work(account(), c.req.param("id") ?? "", input);
+      const id = c.req.param("id") ?? "";
+      const object = work(inFrameOf(account(), id), id, input);
       changed();
       return c.json(JSON.parse(JSON.stringify(object)));
     });
@@ -62,7 +72,16 @@ export function controlRoutes(account: () => Account, changed: () => void): Hono
   on("/subscriptions/:id/expire_incomplete", noInput, (account, id) => {
     return expireIncomplete(account, subscription(account, id));
   });
+  on("/subscriptions/:id/expire_pending_update", noInput, (account, id) => {
+    return expirePending(account, subscription(account, id));
+  });
   on("/invoices/:id/pay", payInput, (account, id, { outcome }) => collectAs(account, id, outcome));
+  on("/retries", retriesInput, (account, _, { customer, outcome }) => {
+    const { retrySettings: settings } = account.state;
+    if (customer === undefined) settings.standard = outcome;
+    else settings.byCustomer[customer] = outcome;
+    return settings;
+  });
   on("/checkout/sessions/:id/settle", settleInput, (account, id, { outcome }) => {
     return settleDelayed(account, sessionOf(account, id), outcome);
   });

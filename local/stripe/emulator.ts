@@ -20,13 +20,22 @@ import { paymentMethodRoutes } from "./customers/payment_method_routes.ts";
 import { eventRoutes } from "./events/event_routes.ts";
 import { webhookEndpointRoutes } from "./events/webhook_endpoint_routes.ts";
 import { signatureHeader } from "./events/webhook_signature.ts";
+import { hostedInvoiceRoutes } from "./invoices/hosted_routes.ts";
 import { invoiceRoutes } from "./invoices/invoice_routes.ts";
+import { refreshInvoiceUrls } from "./invoices/lifecycle.ts";
+import { previewRoute } from "./invoices/preview_route.ts";
+import { portalConfigurationRoutes } from "./portal/configuration_routes.ts";
+import { portalRoutes } from "./portal/hosted_routes.ts";
+import { portalSessionRoutes } from "./portal/session_routes.ts";
 import { priceRoutes } from "./products/price_routes.ts";
 import { productRoutes } from "./products/product_routes.ts";
 import { subscriptionItemRoutes } from "./subscriptions/item_routes.ts";
 import { subscriptionRoutes } from "./subscriptions/subscription_routes.ts";
+import { finishAdvances } from "./test_clocks/advance.ts";
+import { inFrameOf } from "./test_clocks/frame.ts";
+import { testClockRoutes } from "./test_clocks/test_clock_routes.ts";
 
-const EXPIRY_CHECK_MS = 1000;
+const TIME_CHECK_MS = 1000;
 
 /** How an emulator is to run. */
 export interface StripeEmulatorOptions {
@@ -52,8 +61,9 @@ export interface StripeEmulator {
 
 /**
  * Starts an emulated Stripe account at 127.0.0.1: the API under `/v1`, the hosted Checkout page under
- * `/c/pay`, and control routes under `/_emulator` (see `controlRoutes`, `Faults` and
- * `deliveryRoutes`). Rejects where the state file can't be read.
+ * `/c/pay`, the hosted invoice page under `/i`, the customer portal under `/p/session`, and control
+ * routes under `/_emulator` (see `controlRoutes`, `Faults` and `deliveryRoutes`). Rejects where the
+ * state file can't be read.
  */
 export async function startStripeEmulator(options: StripeEmulatorOptions): Promise<StripeEmulator> {
   const file = await StateFile.open<AccountState>(options.statePath, emptyAccount());
@@ -73,14 +83,17 @@ export async function startStripeEmulator(options: StripeEmulatorOptions): Promi
     url: "",
     deliveries,
   };
-  const expire = () => {
-    if (expireDueSessions(accountFor(parts, null))) changed();
+  const passTime = () => {
+    const account = accountFor(parts, null);
+    const isDifferent = [expireDueSessions(account), finishAdvances(account)];
+    if (isDifferent.includes(true)) changed();
   };
-  const app = build(parts, options.secretKey, { changed, expire });
+  const app = build(parts, options.secretKey, { changed, passTime });
   const listener = await listen((request) => app.fetch(request), options.port);
   parts.url = listener.url;
   refreshUrls(accountFor(parts, null));
-  const timer = setInterval(expire, EXPIRY_CHECK_MS);
+  refreshInvoiceUrls(accountFor(parts, null));
+  const timer = setInterval(passTime, TIME_CHECK_MS);
   return {
     url: listener.url,
     close: async () => {
@@ -95,19 +108,21 @@ export async function startStripeEmulator(options: StripeEmulatorOptions): Promi
 function build(
   parts: AccountParts,
   secretKey: string,
-  hooks: { changed: () => void; expire: () => void },
+  hooks: { changed: () => void; passTime: () => void },
 ): Hono<ApiEnv> {
-  const { changed, expire } = hooks;
+  const { changed, passTime } = hooks;
   const faults = new Faults();
   const actor = () => accountFor(parts, null);
   const app = new Hono<ApiEnv>();
   app.use(async (_, next) => {
-    expire();
+    passTime();
     await next();
   });
   app.use("/v1/*", envelope(parts, secretKey), idempotency(parts), failuresSpeak());
   app.use("/v1/*", faults.middleware());
   app.use("/c/*", faults.middleware());
+  app.use("/i/*", faults.middleware());
+  app.use("/p/*", faults.middleware());
   const api = new Api(app, parts, changed);
   customerRoutes(api);
   paymentMethodRoutes(api);
@@ -116,10 +131,16 @@ function build(
   sessionRoutes(api);
   subscriptionRoutes(api);
   subscriptionItemRoutes(api);
+  previewRoute(api);
   invoiceRoutes(api);
   eventRoutes(api);
   webhookEndpointRoutes(api);
+  portalConfigurationRoutes(api);
+  portalSessionRoutes(api);
+  testClockRoutes(api, () => setTimeout(passTime, 0));
   app.route("/c/pay", hostedRoutes(actor, changed));
+  app.route("/i", hostedInvoiceRoutes((invoice) => inFrameOf(actor(), invoice), changed));
+  app.route("/p/session", portalRoutes(actor, changed));
   app.route("/_emulator/faults", faults.routes());
   app.route("/_emulator/deliveries", deliveryRoutes(parts.deliveries));
   app.route("/_emulator", controlRoutes(actor, changed));

@@ -6,6 +6,7 @@ import { errorAnswer, StripeFailure } from "./errors.ts";
 import { withExpansions } from "./expand.ts";
 import { decodeForm } from "./form.ts";
 import { parseParams } from "./params.ts";
+import { inFrameOf } from "../test_clocks/frame.ts";
 
 type Schema = z.ZodType<{ expand: string[] }>;
 
@@ -53,10 +54,12 @@ export class Api {
     this.app.on(method, path, (c) => {
       const requestId = c.get("requestId");
       const idempotencyKey = c.req.header("idempotency-key") ?? null;
+      const id = c.req.param("id") ?? "";
       const account = accountFor(this.#parts, { id: requestId, idempotencyKey });
       const answer = answerOf(requestId, () => {
         const params = parseParams(schema, decodeForm(c.get("form")));
-        const object = work({ account, params, id: c.req.param("id") ?? "" });
+        const frame = inFrameOf(account, id, ...subjectsOf(params));
+        const object = work({ account: livesInRealTime(path) ? account : frame, params, id });
         return withExpansions(account.state, object, params.expand);
       });
       c.set("answer", answer);
@@ -64,6 +67,15 @@ export class Api {
       return respond(answer.status, answer.body);
     });
   }
+}
+
+/** Checkout's sessions live in real time; what their customers buy there does not. */
+function livesInRealTime(path: string): boolean {
+  return path.startsWith("/v1/checkout/");
+}
+
+function subjectsOf(params: Record<string, unknown>): unknown[] {
+  return ["customer", "subscription", "test_clock"].map((name) => params[name]);
 }
 
 function answerOf(requestId: string, work: () => object): ApiAnswer {

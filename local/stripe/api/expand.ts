@@ -9,6 +9,7 @@ type Lookup = (state: AccountState, id: string) => object | undefined;
 
 /** Fields that hold an id, wherever they stand. */
 const REFERENCES: Record<string, Lookup> = {
+  configuration: (state, id) => state.portalConfigurations[id],
   customer: (state, id) => state.customers[id],
   default_payment_method: (state, id) => state.paymentMethods[id],
   default_price: (state, id) => state.prices[id],
@@ -17,6 +18,7 @@ const REFERENCES: Record<string, Lookup> = {
   price: (state, id) => state.prices[id],
   product: (state, id) => state.products[id],
   subscription: (state, id) => state.subscriptions[id],
+  test_clock: (state, id) => state.testClocks[id],
 };
 
 /** Fields that are left out unless asked for, by kind of object. */

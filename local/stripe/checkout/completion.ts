@@ -15,6 +15,7 @@ import {
   type Order,
   startSubscription,
 } from "../subscriptions/start.ts";
+import { inFrameOf } from "../test_clocks/frame.ts";
 import { detailsOf, putSession, sessionDetailsOf } from "./session.ts";
 
 /** How a customer pays on the hosted page. */
@@ -52,7 +53,8 @@ export function paySession(
   const known = session.customer === null ? null : liveCustomer(account, idOf(session.customer));
   const email = known?.email ?? session.customer_email ?? payment.email;
   if (known === null && email === null) return "missing_email";
-  const order = orderOf(account, session.id);
+  const frame = inFrameOf(account, known?.id);
+  const order = orderOf(frame, session.id);
   const due = amounts(firstAmount(account, order), known?.balance ?? 0).amount_due;
   const needsMethod = due > 0 || session.payment_method_collection === "always";
   if (needsMethod && !payment.isDelayed) {
@@ -64,7 +66,7 @@ export function paySession(
   const method = needsMethod ? saveMethod(account, payment, customer.id) : null;
   const first: FirstPayment = payment.isDelayed ? "processing" : "succeeded";
   const subscription = startSubscription(
-    account,
+    frame,
     { ...order, customer: customer.id, defaultPaymentMethod: method },
     first,
   );
@@ -95,11 +97,11 @@ export function settleDelayed(
     invoice?.status === "open" && !invoice.attempted;
   if (!isUnderWay) throw invalidRequest(`The session ${session.id} awaits no delayed payment.`);
   if (outcome === "failed") {
-    collect(account, invoice, "declined");
+    collect(inFrameOf(account, invoice.id), invoice, "declined");
     account.emit("checkout.session.async_payment_failed", session);
     return session;
   }
-  collect(account, invoice, "succeeded");
+  collect(inFrameOf(account, invoice.id), invoice, "succeeded");
   const paid = putSession(account, { ...session, payment_status: "paid" });
   account.emit("checkout.session.async_payment_succeeded", paid);
   return paid;

@@ -2,7 +2,8 @@ import { type Context, Hono } from "hono";
 import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
 import { paySession, type Result } from "./completion.ts";
-import { challengePage, notePage, payPage } from "./page.ts";
+import { notePage } from "../hosted/shell.ts";
+import { challengePage, payPage } from "./page.ts";
 import { sessionDetailsOf } from "./session.ts";
 
 /**

@@ -7,7 +7,14 @@ import { newId, randomText } from "../api/ids.ts";
 export type CustomerInput = Partial<
   Pick<
     Stripe.Customer,
-    "address" | "description" | "email" | "metadata" | "name" | "phone" | "preferred_locales"
+    | "address"
+    | "description"
+    | "email"
+    | "metadata"
+    | "name"
+    | "phone"
+    | "preferred_locales"
+    | "test_clock"
   >
 >;
 
@@ -40,7 +47,7 @@ export function createCustomer(account: Account, input: CustomerInput): Stripe.C
     preferred_locales: input.preferred_locales ?? [],
     shipping: null,
     tax_exempt: "none",
-    test_clock: null,
+    test_clock: input.test_clock ?? null,
   };
   account.state.customers[customer.id] = customer;
   account.emit("customer.created", customer);

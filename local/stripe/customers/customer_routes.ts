@@ -15,8 +15,9 @@ import {
   text,
   timeRange,
 } from "../api/params.ts";
-import { cancelNow } from "../subscriptions/ending.ts";
+import { testClockOf } from "../test_clocks/test_clock_routes.ts";
 import { changeCustomer, createCustomer, liveCustomer } from "./customer.ts";
+import { deleteCustomer } from "./deletion.ts";
 import { attach, ownMethod } from "./payment_method.ts";
 
 const address = z.strictObject({
@@ -40,6 +41,7 @@ const fields = {
 const createParams = paramsOf<Stripe.CustomerCreateParams>()({
   ...fields,
   payment_method: text.optional(),
+  test_clock: text.optional(),
 });
 const updateParams = paramsOf<Stripe.CustomerUpdateParams>()(fields);
 const retrieveParams = paramsOf<Stripe.CustomerRetrieveParams>()({});
@@ -47,12 +49,14 @@ const listParams = paramsOf<Stripe.CustomerListParams>()({
   ...pagination,
   created: timeRange.optional(),
   email: text.optional(),
+  test_clock: text.optional(),
 });
 
 /** Endpoints of customers. */
 export function customerRoutes(api: Api): void {
   api.post("/v1/customers", createParams, ({ account, params }) => {
     const { expand: _, payment_method: method, invoice_settings: settings, ...input } = params;
+    if (input.test_clock !== undefined) testClockOf(account, input.test_clock, "test_clock");
     const customer = createCustomer(account, {
       ...given(input),
       metadata: mergeMetadata({}, input.metadata),
@@ -79,7 +83,9 @@ export function customerRoutes(api: Api): void {
   api.get("/v1/customers", listParams, ({ account, params }) => {
     const customers = newestFirst(account.state.customers)
       .filter((customer) => !customer.deleted)
-      .filter(({ email, created }) =>
+      .filter(({ email, created, test_clock: clock }) =>
+        // Those on a test clock are shown only to who asks for them.
+        (clock ?? undefined) === params.test_clock &&
         (params.email === undefined || email === params.email) && isWithin(created, params.created)
       );
     return pageOf(customers, params, "customer", "/v1/customers");
@@ -89,15 +95,7 @@ export function customerRoutes(api: Api): void {
 
 function deletionRoute(api: Api): void {
   api.delete("/v1/customers/:id", retrieveParams, ({ account, id }) => {
-    const customer = liveCustomer(account, id);
-    for (const subscription of newestFirst(account.state.subscriptions)) {
-      if (subscription.customer !== id || subscription.ended_at !== null) continue;
-      cancelNow(account, subscription, { reason: "cancellation_requested" });
-    }
-    const deleted: Stripe.DeletedCustomer = { id, object: "customer", deleted: true };
-    account.state.customers[id] = deleted;
-    account.emit("customer.deleted", customer);
-    return deleted;
+    return deleteCustomer(account, liveCustomer(account, id));
   });
 }
 

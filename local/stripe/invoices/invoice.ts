@@ -7,10 +7,11 @@ export interface InvoiceInput {
   id: string;
   customer: Stripe.Customer;
   subscription: Stripe.Subscription;
-  reason: "subscription_create" | "subscription_cycle" | "subscription_update";
+  reason: "subscription_create" | "subscription_cycle" | "subscription_update" | "upcoming";
   lines: Stripe.InvoiceLineItem[];
   /** The period that is over; what is billed ahead is in the lines. */
   period: Period;
+  /** When the invoice is made. */
   now: number;
 }
 
@@ -57,7 +58,6 @@ const UNUSED = {
   shipping_cost: null,
   shipping_details: null,
   statement_descriptor: null,
-  test_clock: null,
   total_discount_amounts: [],
   total_pretax_credit_amounts: [],
   total_taxes: [],
@@ -109,6 +109,7 @@ export function draftOf(input: InvoiceInput): Stripe.Invoice {
     },
     subtotal: total,
     subtotal_excluding_tax: total,
+    test_clock: customer.test_clock ?? null,
     total,
     total_excluding_tax: total,
   };

@@ -1,7 +1,7 @@
 import { Stripe } from "stripe";
 import { newId } from "../api/ids.ts";
 import type { BillableItem, Period, Proration } from "./proration.ts";
-import { priceParts } from "./tiers.ts";
+import { priceParts, productId } from "./tiers.ts";
 
 /** The lines that bill an item for its period: one a tier, and one a flat fee. */
 export function periodLines(
@@ -59,12 +59,12 @@ export function invoiceItemOf(
   customer: string,
   now: number,
 ): Stripe.InvoiceItem {
-  const { item, amount, description, period } = proration;
+  const { item, price, product, currency, quantity, amount, description, period } = proration;
   return {
     id: newId("ii"),
     object: "invoiceitem",
     amount,
-    currency: item.price.currency,
+    currency,
     customer,
     customer_account: null,
     date: now,
@@ -76,26 +76,21 @@ export function invoiceItemOf(
     metadata: subscription.metadata,
     net_amount: amount,
     parent: {
-      subscription_details: { subscription: subscription.id, subscription_item: item.id },
+      subscription_details: { subscription: subscription.id, subscription_item: item },
       type: "subscription_details",
     },
     period,
     pricing: {
-      price_details: { price: item.price.id, product: productId(item.price) },
+      price_details: { price, product },
       type: "price_details",
       unit_amount_decimal: null,
     },
     proration: true,
-    quantity: item.quantity,
-    quantity_decimal: Stripe.Decimal.from(item.quantity),
+    quantity,
+    quantity_decimal: Stripe.Decimal.from(quantity),
     tax_rates: [],
-    test_clock: null,
+    test_clock: subscription.test_clock,
   };
-}
-
-/** The id of a price's product, however it is held. */
-export function productId({ product }: Stripe.Price): string {
-  return typeof product === "string" ? product : product.id;
 }
 
 interface LineInput {

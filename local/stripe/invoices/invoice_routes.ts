@@ -10,7 +10,8 @@ import type { ChargeOutcome } from "../customers/cards.ts";
 import { charge, ownMethod } from "../customers/payment_method.ts";
 import { collect, subscriptionIdOf } from "../subscriptions/collection.ts";
 import { paymentMethodOf, subscriptionOf } from "../subscriptions/subscription.ts";
-import { idOf } from "./lifecycle.ts";
+import { discardPending, isPendingInvoice } from "../subscriptions/pending_update.ts";
+import { close, idOf } from "./lifecycle.ts";
 
 const retrieveParams = paramsOf<Stripe.InvoiceRetrieveParams>()({});
 const linesParams = paramsOf<Stripe.InvoiceListLineItemsParams>()(pagination);
@@ -43,6 +44,9 @@ export function invoiceRoutes(api: Api): void {
     );
     return pageOf(invoices, params, "invoice", "/v1/invoices");
   });
+  api.post("/v1/invoices/:id/void", retrieveParams, ({ account, id }) => {
+    return voidInvoice(account, invoiceOf(account, id));
+  });
   api.post("/v1/invoices/:id/pay", payParams, ({ account, params, id }) => {
     const invoice = payable(account, id);
     const method = params.payment_method === undefined
@@ -67,7 +71,21 @@ export function invoiceOf(account: Account, id: string): Stripe.Invoice {
   return invoice;
 }
 
-function payable(account: Account, id: string): Stripe.Invoice {
+/** Voids an open invoice; a pending update that it belongs to is given up with it. */
+function voidInvoice(account: Account, invoice: Stripe.Invoice): Stripe.Invoice {
+  if (invoice.status !== "open") {
+    throw invalidRequest(`You can only void an open invoice. This one is ${invoice.status}.`);
+  }
+  const subscription = account.state.subscriptions[subscriptionIdOf(invoice)];
+  if (subscription !== undefined && isPendingInvoice(account, subscription, invoice)) {
+    discardPending(account, subscription);
+    return invoiceOf(account, invoice.id);
+  }
+  return close(account, invoice, "void");
+}
+
+/** The invoice with this id, if it can be paid. Throws where it is not open. */
+export function payable(account: Account, id: string): Stripe.Invoice {
   const invoice = invoiceOf(account, id);
   if (invoice.status === "paid") throw invalidRequest("Invoice is already paid");
   if (invoice.status !== "open") {

@@ -3,16 +3,16 @@ import type { Account } from "../account.ts";
 import { newId } from "../api/ids.ts";
 import { changeCustomer } from "../customers/customer.ts";
 import type { ChargeOutcome } from "../customers/cards.ts";
-import { amounts, balanceAfter, draftOf, type InvoiceInput } from "./invoice.ts";
-import { waitingLine } from "./invoice_lines.ts";
+import { compose, type Composition } from "./composition.ts";
+import { amounts, balanceAfter } from "./invoice.ts";
 
-const RETRY_AFTER_SECONDS = 3 * 24 * 60 * 60;
+const DAY_SECONDS = 24 * 60 * 60;
 
-/** What an invoice of a subscription is made from. */
-export interface Billing extends Pick<InvoiceInput, "subscription" | "reason" | "period"> {
-  /** Given the invoice's id; the invoice items that wait for the subscription come after them. */
-  lines: (invoice: string) => Stripe.InvoiceLineItem[];
-}
+/** How long after each failed attempt Stripe tries again; after the last one it gives up. */
+export const RETRY_AFTER_SECONDS = [3, 5, 7].map((days) => days * DAY_SECONDS);
+
+/** What an invoice of a subscription is made from; what waits for it is in the account. */
+export type Billing = Omit<Composition, "customer" | "waiting" | "now">;
 
 /** Makes a draft; the invoice items that wait for this subscription go onto it. */
 export function createDraft(account: Account, billing: Billing): Stripe.Invoice {
@@ -20,35 +20,28 @@ export function createDraft(account: Account, billing: Billing): Stripe.Invoice 
   const { subscription } = billing;
   const waiting = waitingItems(account, subscription.id);
   for (const item of waiting) account.state.invoiceItems[item.id] = { ...item, invoice: id };
-  const invoice = draftOf({
-    ...billing,
-    id,
-    customer: customerOf(account, subscription.customer),
-    lines: [
-      ...billing.lines(id),
-      ...waiting.map((item) => waitingLine(item, id, subscription)),
-    ],
-    now: account.clock.now(),
-  });
+  const customer = customerOf(account, subscription.customer);
+  const invoice = compose(id, { ...billing, customer, waiting, now: account.clock.now() });
   account.state.invoices[id] = invoice;
   account.emit("invoice.created", invoice);
   return invoice;
 }
 
 /**
- * Finalizes a draft: it gets its number, the customer's balance is set against it, and it is open;
- * or paid, if nothing is left to pay.
+ * Finalizes a draft: it gets its number and its page, the customer's balance is set against it, and
+ * it is open; or paid, if nothing is left to pay.
  */
 export function finalize(account: Account, draft: Stripe.Invoice): Stripe.Invoice {
   const now = account.clock.now();
   const customer = customerOf(account, draft.customer);
   const sequence = customer.next_invoice_sequence ?? 1;
   const { balance } = customer;
-  const invoice = put(account, {
+  const invoice = putInvoice(account, {
     ...draft,
     ...amounts(draft.total, balance),
     effective_at: now,
     ending_balance: balanceAfter(draft.total, balance),
+    hosted_invoice_url: invoiceUrl(account, draft.id),
     number: `${customer.invoice_prefix}-${String(sequence).padStart(4, "0")}`,
     starting_balance: balance,
     status: "open",
@@ -64,12 +57,16 @@ export function finalize(account: Account, draft: Stripe.Invoice): Stripe.Invoic
 }
 
 /** Notes that an open invoice has been paid. */
-export function markPaid(account: Account, invoice: Stripe.Invoice): Stripe.Invoice {
-  const paid = put(account, {
+export function markPaid(
+  account: Account,
+  invoice: Stripe.Invoice,
+  isRetry = false,
+): Stripe.Invoice {
+  const paid = putInvoice(account, {
     ...invoice,
     amount_paid: invoice.amount_due,
     amount_remaining: 0,
-    attempt_count: invoice.attempt_count + (invoice.amount_due > 0 ? 1 : 0),
+    attempt_count: invoice.amount_due > 0 ? attemptsAfter(invoice, isRetry) : 0,
     attempted: true,
     auto_advance: false,
     next_payment_attempt: null,
@@ -81,25 +78,38 @@ export function markPaid(account: Account, invoice: Stripe.Invoice): Stripe.Invo
   return paid;
 }
 
-/** Notes how the attempt to collect an open invoice went. */
+/**
+ * Notes how the attempt to collect an open invoice went. Only the first attempt and Stripe's own
+ * retries count, and only they move the next one.
+ */
 export function settle(
   account: Account,
   invoice: Stripe.Invoice,
   outcome: ChargeOutcome,
+  isRetry = false,
 ): Stripe.Invoice {
-  if (outcome === "succeeded") return markPaid(account, invoice);
-  const failed = put(account, {
+  if (outcome === "succeeded") return markPaid(account, invoice, isRetry);
+  const attempts = attemptsAfter(invoice, isRetry);
+  const delay = invoice.auto_advance ? RETRY_AFTER_SECONDS[attempts - 1] : undefined;
+  const failed = putInvoice(account, {
     ...invoice,
-    attempt_count: invoice.attempt_count + 1,
+    attempt_count: attempts,
     attempted: true,
-    next_payment_attempt: account.clock.now() + RETRY_AFTER_SECONDS,
+    next_payment_attempt: attempts === invoice.attempt_count
+      ? invoice.next_payment_attempt
+      : delay === undefined
+      ? null
+      : account.clock.now() + delay,
   });
   account.emit("invoice.payment_failed", failed);
   if (outcome === "requires_action") account.emit("invoice.payment_action_required", failed);
   return failed;
 }
 
-/** Closes an open invoice or a draft without payment. */
+/**
+ * Closes an open invoice or a draft without payment. Voided, it gives back what it took of the
+ * customer's balance.
+ */
 export function close(
   account: Account,
   invoice: Stripe.Invoice,
@@ -107,7 +117,7 @@ export function close(
 ): Stripe.Invoice {
   const now = account.clock.now();
   const before = invoice.status_transitions;
-  const closed = put(account, {
+  const closed = putInvoice(account, {
     ...invoice,
     auto_advance: false,
     next_payment_attempt: null,
@@ -116,8 +126,17 @@ export function close(
       ? { ...before, voided_at: now }
       : { ...before, marked_uncollectible_at: now },
   });
+  if (as === "void") {
+    const customer = customerOf(account, invoice.customer);
+    changeCustomer(account, customer, { balance: customer.balance + appliedBalance(invoice) });
+  }
   account.emit(as === "void" ? "invoice.voided" : "invoice.marked_uncollectible", closed);
   return closed;
+}
+
+/** What a finalized invoice took of the customer's balance; 0 or negative where it paid a part. */
+export function appliedBalance({ starting_balance, ending_balance }: Stripe.Invoice): number {
+  return ending_balance === null ? 0 : starting_balance - ending_balance;
 }
 
 /** The invoice items that wait for a subscription's next invoice, oldest first. */
@@ -127,12 +146,31 @@ export function waitingItems(account: Account, subscription: string): Stripe.Inv
   );
 }
 
-function put(account: Account, invoice: Stripe.Invoice): Stripe.Invoice {
+/** Stores a changed invoice. */
+export function putInvoice(account: Account, invoice: Stripe.Invoice): Stripe.Invoice {
   account.state.invoices[invoice.id] = invoice;
   return invoice;
 }
 
-function customerOf(account: Account, reference: Stripe.Invoice["customer"]): Stripe.Customer {
+/** The page on which an invoice is paid. */
+export function invoiceUrl(account: Account, id: string): string {
+  return `${account.url}/i/${id}`;
+}
+
+/** Gives finalized invoices their page anew, after the emulator has come to listen elsewhere. */
+export function refreshInvoiceUrls(account: Account): void {
+  for (const invoice of Object.values(account.state.invoices)) {
+    if (typeof invoice.hosted_invoice_url === "string") {
+      putInvoice(account, { ...invoice, hosted_invoice_url: invoiceUrl(account, invoice.id) });
+    }
+  }
+}
+
+/** The customer that an invoice or a subscription belongs to. Throws where it is gone. */
+export function customerOf(
+  account: Account,
+  reference: Stripe.Invoice["customer"],
+): Stripe.Customer {
   const customer = account.state.customers[idOf(reference)];
   if (customer === undefined || customer.deleted) {
     throw new Error(`The customer ${idOf(reference)} of an invoice is gone.`);
@@ -143,4 +181,8 @@ function customerOf(account: Account, reference: Stripe.Invoice["customer"]): St
 /** The id in a field that may hold the object itself. */
 export function idOf(reference: string | { id: string } | null): string {
   return typeof reference === "object" ? reference?.id ?? "" : reference;
+}
+
+function attemptsAfter({ attempt_count: attempts }: Stripe.Invoice, isRetry: boolean): number {
+  return attempts === 0 || isRetry ? attempts + 1 : attempts;
 }

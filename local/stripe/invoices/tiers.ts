@@ -47,6 +47,11 @@ export function amountOf(product: PricedProduct, quantity: number): number {
   return priceParts(product, quantity).reduce((sum, { amount }) => sum + amount, 0);
 }
 
+/** The id of a price's product, however it is held. */
+export function productId({ product }: Stripe.Price): string {
+  return typeof product === "string" ? product : product.id;
+}
+
 /** An amount of money as people write it: `$10.00`. */
 export function money(amount: number, currency: string): string {
   const format = new Intl.NumberFormat("en-US", { style: "currency", currency });

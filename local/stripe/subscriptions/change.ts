@@ -1,24 +1,18 @@
 import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
-import { cardDeclined, invalidRequest, resourceMissing } from "../api/errors.ts";
+import { invalidRequest, resourceMissing } from "../api/errors.ts";
 import { mergeMetadata } from "../api/params.ts";
-import { charge } from "../customers/payment_method.ts";
-import { amounts } from "../invoices/invoice.ts";
-import { invoiceItemOf, periodLines } from "../invoices/invoice_lines.ts";
-import { createDraft, finalize, idOf, waitingItems } from "../invoices/lifecycle.ts";
-import { credit, type Proration, prorations } from "../invoices/proration.ts";
-import { amountOf } from "../invoices/tiers.ts";
-import { recurringPrice } from "../products/price.ts";
-import { collect } from "./collection.ts";
-import { isSameInterval, periodFrom } from "./periods.ts";
+import type { Debit } from "../invoices/debits.ts";
 import {
-  billable,
-  changeSubscription,
-  newItem,
-  paymentMethodOf,
-  planOf,
-  subscriptionOf,
-} from "./subscription.ts";
+  credits,
+  debitsAfter,
+  type Proration,
+  prorations,
+  wholeDebit,
+} from "../invoices/proration.ts";
+import { recurringPrice } from "../products/price.ts";
+import { isSameInterval, periodFrom } from "./periods.ts";
+import { billable, newItem, planOf } from "./subscription.ts";
 
 /** A change of one item, or, without an id, a new one. */
 export interface ItemChange {
@@ -32,18 +26,22 @@ export interface ItemChange {
 /** How a change of items is billed. */
 export interface ChangeTerms {
   behaviour: "create_prorations" | "always_invoice" | "none";
-  /** What to do when the immediate payment fails: go on as past_due, or refuse the change. */
-  payment: "allow_incomplete" | "error_if_incomplete";
   /** The moment from which prorations count. */
   at: number;
+  /** The billing cycle anchor is reset: a new period begins now, and is billed now. */
+  isAnchoredNow: boolean;
 }
 
 /** What a change comes to: the items as they will be, and what it adds to the bill. */
 export interface PlannedChange {
   items: Stripe.SubscriptionItem[];
   prorations: Proration[];
-  /** The billing interval changes: a new period begins now, and is billed now. */
-  startsPeriod: boolean;
+  /** When a new period begins and is billed; null where the current one goes on. */
+  anchor: number | null;
+  /** By item, what will have been billed. */
+  debits: Record<string, Debit[]>;
+  /** Whether the change makes an invoice at once. */
+  isBilledNow: boolean;
 }
 
 /** Works out a change of items. Changes nothing. Throws for items and prices that don't exist. */
@@ -55,94 +53,90 @@ export function planChange(
 ): PlannedChange {
   const now = account.clock.now();
   const before = subscription.items.data;
+  const isTrial = subscription.status === "trialing";
   const changed = changes.reduce((items, change, position) => {
-    return changeItem(account, subscription, items, change, position);
+    return changeItem(account, subscription, items, change, `items[${position}]`);
   }, before);
   if (changed.length === 0) {
     throw invalidRequest("A subscription must have at least one item.", { param: "items" });
   }
-  const startsPeriod = changed.some((item) =>
-    before.some(({ id, plan }) => id === item.id && !isSameInterval(plan, item.plan))
-  );
-  const items = startsPeriod
-    ? changed.map((item) => {
-      const { start, end } = periodFrom(now, now, item.plan);
-      return { ...item, current_period_start: start, current_period_end: end };
-    })
-    : changed;
-  // A trial costs nothing, so there is nothing to set off.
-  const isFree = terms.behaviour === "none" || subscription.status === "trialing";
+  refuseUnclearPeriods(before, changed, isTrial, terms.isAnchoredNow);
+  const anchor = terms.isAnchoredNow ? now : null;
+  const items = anchor === null ? changed : changed.map((item) => {
+    const { start, end } = periodFrom(now, now, item.plan);
+    return { ...item, current_period_start: start, current_period_end: end };
+  });
   const was = before.map((item) => billable(account, item));
   const willBe = items.map((item) => billable(account, item));
-  const due = startsPeriod
-    ? was.map((item) => credit(item, terms.at))
-    : prorations(was, willBe, terms.at);
-  return { items, startsPeriod, prorations: isFree ? [] : due };
+  // A trial costs nothing, so there is nothing to set off.
+  const isProrated = terms.behaviour !== "none" && !isTrial;
+  const due = anchor === null
+    ? prorations(was, willBe, terms.at)
+    : was.flatMap((item) => credits(item, terms.at));
+  const debitsOf = (item: typeof willBe[number]) =>
+    anchor !== null
+      ? [wholeDebit(item)]
+      : isProrated
+      ? debitsAfter(was, item, terms.at)
+      : [...was.find(({ id }) => id === item.id)?.debits ?? []];
+  return {
+    items,
+    prorations: isProrated ? due : [],
+    anchor,
+    debits: Object.fromEntries(willBe.map((item) => [item.id, debitsOf(item)])),
+    isBilledNow: anchor !== null ||
+      (terms.behaviour === "always_invoice" && isProrated && due.length > 0),
+  };
 }
 
 /**
- * Carries out a planned change together with `also`. Prorations wait for the next invoice, or are
- * billed at once. Throws card_declined, having changed nothing, where the terms say so.
+ * The moment from which a change is prorated. Throws where it lies outside of the current period, as
+ * Stripe demands; a period that a control route has moved away from the present is left out of it.
  */
-export function applyChange(
+export function prorationMoment(
   account: Account,
-  before: Stripe.Subscription,
-  planned: PlannedChange,
-  terms: ChangeTerms,
-  also: Partial<Stripe.Subscription> = {},
-): Stripe.Subscription {
-  const { items, startsPeriod } = planned;
+  { items }: Stripe.Subscription,
+  wanted: number | undefined,
+  param = "proration_date",
+): number {
   const now = account.clock.now();
-  const after = {
-    ...before,
-    ...also,
-    items: { ...before.items, data: items },
-    ...(startsPeriod ? { billing_cycle_anchor: now } : {}),
-  };
-  const isBilledNow = (startsPeriod && before.status !== "trialing") ||
-    (terms.behaviour === "always_invoice" && planned.prorations.length > 0);
-  const outcome = charge(account, paymentMethodOf(account, after), false);
-  if (
-    isBilledNow && terms.payment === "error_if_incomplete" && outcome !== "succeeded" &&
-    dueNow(account, after, planned) > 0
-  ) {
-    throw cardDeclined(outcome, "subscription");
+  if (wanted === undefined) return now;
+  const start = Math.min(...items.data.map((item) => item.current_period_start));
+  const end = Math.max(...items.data.map((item) => item.current_period_end));
+  const isWithin = (at: number) => start <= at && at <= end;
+  if (isWithin(now) && !isWithin(wanted)) {
+    throw invalidRequest(
+      `The proration date ${wanted} must be within the current billing period.`,
+      { param },
+    );
   }
-  for (const proration of planned.prorations) {
-    const item = invoiceItemOf(proration, after, idOf(after.customer), now);
-    account.state.invoiceItems[item.id] = item;
-    account.emit("invoiceitem.created", item);
-  }
-  if (!isBilledNow) return changeSubscription(account, before, after);
-  const draft = createDraft(account, {
-    subscription: after,
-    reason: "subscription_update",
-    period: { start: now, end: now },
-    lines: (invoice) =>
-      startsPeriod
-        ? items.flatMap((item) => periodLines(billable(account, item), invoice, after))
-        : [],
-  });
-  changeSubscription(account, before, { ...after, latest_invoice: draft.id });
-  const invoice = finalize(account, draft);
-  if (invoice.status === "open") collect(account, invoice, outcome);
-  return subscriptionOf(account, before.id);
+  return wanted;
 }
 
-function dueNow(
-  account: Account,
-  subscription: Stripe.Subscription,
-  { items, prorations, startsPeriod }: PlannedChange,
-): number {
-  const period = startsPeriod
-    ? items.map((item) => amountOf(billable(account, item), item.quantity ?? 0))
-    : [];
-  const all = [...period, ...prorations, ...waitingItems(account, subscription.id)];
-  const total = all.reduce<number>((sum, one) => {
-    return sum + (typeof one === "number" ? one : one.amount);
-  }, 0);
-  const customer = account.state.customers[idOf(subscription.customer)];
-  return amounts(total, customer?.deleted ? 0 : customer?.balance ?? 0).amount_due;
+/**
+ * In the flexible billing mode nothing but `billing_cycle_anchor` begins a new period. What Stripe
+ * does with an item whose interval changes without it is not documented, so it is not emulated.
+ */
+function refuseUnclearPeriods(
+  before: readonly Stripe.SubscriptionItem[],
+  after: readonly Stripe.SubscriptionItem[],
+  isTrial: boolean,
+  isAnchoredNow: boolean,
+): void {
+  const param = "billing_cycle_anchor";
+  if (isTrial && isAnchoredNow) {
+    throw invalidRequest("The emulator can't reset the billing cycle of a trial.", { param });
+  }
+  const changesInterval = after.some((item) =>
+    before.some(({ id, plan }) => id === item.id && !isSameInterval(plan, item.plan))
+  );
+  if (changesInterval && !isTrial && !isAnchoredNow) {
+    throw invalidRequest(
+      "The emulator changes a price's interval only with billing_cycle_anchor[type]=now: in the " +
+        "flexible billing mode the billing cycle is never reset by itself.",
+      { param },
+    );
+  }
 }
 
 function changeItem(
@@ -150,9 +144,8 @@ function changeItem(
   subscription: Stripe.Subscription,
   items: Stripe.SubscriptionItem[],
   change: ItemChange,
-  position: number,
+  param: string,
 ): Stripe.SubscriptionItem[] {
-  const param = `items[${position}]`;
   const price = change.price === undefined
     ? undefined
     : recurringPrice(account, change.price, `${param}[price]`);
@@ -162,25 +155,7 @@ function changeItem(
     });
   }
   if (change.id === undefined) {
-    if (price === undefined) {
-      const missing = `${param}[price]`;
-      throw invalidRequest(`Missing required param: ${missing}.`, {
-        code: "parameter_missing",
-        param: missing,
-      });
-    }
-    const now = account.clock.now();
-    const { quantity = 1, metadata } = change;
-    const period = periodFrom(now, subscription.billing_cycle_anchor, price.recurring);
-    const item = newItem({
-      subscription: subscription.id,
-      price,
-      quantity,
-      metadata: mergeMetadata({}, metadata),
-      period,
-      now,
-    });
-    return [...items, item];
+    return [...items, addedItem(account, subscription, price, change, param)];
   }
   if (!items.some(({ id }) => id === change.id)) {
     throw resourceMissing("subscription item", change.id, `${param}[id]`);
@@ -190,8 +165,36 @@ function changeItem(
     item.id !== change.id ? item : {
       ...item,
       ...(price === undefined ? {} : { price, plan: planOf(price) }),
-      quantity: change.quantity ?? item.quantity ?? 1,
+      // Another price without a quantity means one of it; see "Change the price of existing
+      // subscriptions".
+      quantity: change.quantity ??
+        (price === undefined || price.id === item.price.id ? item.quantity ?? 1 : 1),
       metadata: mergeMetadata(item.metadata, change.metadata),
     }
   );
+}
+
+function addedItem(
+  account: Account,
+  subscription: Stripe.Subscription,
+  price: ReturnType<typeof recurringPrice> | undefined,
+  { quantity = 1, metadata }: ItemChange,
+  param: string,
+): Stripe.SubscriptionItem {
+  if (price === undefined) {
+    const missing = `${param}[price]`;
+    throw invalidRequest(`Missing required param: ${missing}.`, {
+      code: "parameter_missing",
+      param: missing,
+    });
+  }
+  const now = account.clock.now();
+  return newItem({
+    subscription: subscription.id,
+    price,
+    quantity,
+    metadata: mergeMetadata({}, metadata),
+    period: periodFrom(now, subscription.billing_cycle_anchor, price.recurring),
+    now,
+  });
 }

@@ -1,19 +1,20 @@
 import type { Stripe } from "stripe";
-import { z } from "zod";
 import type { Account } from "../account.ts";
 import type { Api } from "../api/endpoint.ts";
 import { resourceMissing } from "../api/errors.ts";
 import { pageOf } from "../api/listing.ts";
 import { integer, metadata, nonNegative, pagination, paramsOf, text } from "../api/params.ts";
-import { applyChange, planChange } from "./change.ts";
+import { applyChange } from "./application.ts";
+import { planChange, prorationMoment } from "./change.ts";
+import { paymentBehaviour, prorationBehaviour } from "./change_params.ts";
+import { notForPendingUpdates } from "./update.ts";
 import { subscriptionOf } from "./subscription.ts";
 
 const updateParams = paramsOf<Stripe.SubscriptionItemUpdateParams>()({
   metadata: metadata.optional(),
-  payment_behavior: z.enum(["allow_incomplete", "error_if_incomplete"]).default("allow_incomplete"),
+  payment_behavior: paymentBehaviour,
   price: text.optional(),
-  proration_behavior: z.enum(["create_prorations", "always_invoice", "none"])
-    .default("create_prorations"),
+  proration_behavior: prorationBehaviour.default("create_prorations"),
   proration_date: integer.optional(),
   quantity: nonNegative.optional(),
 });
@@ -27,15 +28,17 @@ const listParams = paramsOf<Stripe.SubscriptionItemListParams>()({
 export function subscriptionItemRoutes(api: Api): void {
   api.post("/v1/subscription_items/:id", updateParams, ({ account, params, id }) => {
     const { price, quantity, metadata } = params;
-    const terms = {
-      behaviour: params.proration_behavior,
-      payment: params.payment_behavior,
-      at: params.proration_date ?? account.clock.now(),
-    };
     const { subscription } = itemOf(account, id);
+    if (params.payment_behavior === "pending_if_incomplete" && metadata !== undefined) {
+      throw notForPendingUpdates(["metadata"]);
+    }
     const change = { id, price, quantity, metadata };
-    const planned = planChange(account, subscription, [change], terms);
-    applyChange(account, subscription, planned, terms);
+    const planned = planChange(account, subscription, [change], {
+      behaviour: params.proration_behavior,
+      at: prorationMoment(account, subscription, params.proration_date),
+      isAnchoredNow: false,
+    });
+    applyChange(account, subscription, planned, params.payment_behavior);
     return itemOf(account, id).item;
   });
   api.get("/v1/subscription_items/:id", retrieveParams, ({ account, id }) => {

@@ -3,52 +3,50 @@ import type { Account } from "../account.ts";
 import { invalidRequest } from "../api/errors.ts";
 import type { ChargeOutcome } from "../customers/cards.ts";
 import { charge } from "../customers/payment_method.ts";
-import { periodLines } from "../invoices/invoice_lines.ts";
-import { close, createDraft, finalize } from "../invoices/lifecycle.ts";
+import { close, createDraft, finalize, settle, waitingItems } from "../invoices/lifecycle.ts";
 import { collect } from "./collection.ts";
 import { cancelNow } from "./ending.ts";
-import { periodFrom } from "./periods.ts";
-import { billable, changeSubscription, paymentMethodOf, subscriptionOf } from "./subscription.ts";
+import { expirePending } from "./pending_update.ts";
+import { isOverBy, type PlannedRenewal, planRenewal, planTrialEnd } from "./renewal_plan.ts";
+import { changeSubscription, noteBilled, paymentMethodOf, subscriptionOf } from "./subscription.ts";
 
 /** How a renewal's payment goes: as the saved card decides, or as a test wants it. */
 export type RenewalPayment = "card" | ChargeOutcome;
 
 /**
  * The current period is over: the subscription ends if that was asked for, otherwise the next period
- * is billed. The clock stays where it is; the new period begins where the old one ended.
+ * is billed, which begins where the old one ended. A clock that is not moved with it stays where it
+ * is.
  */
 export function endPeriod(
   account: Account,
-  subscription: Stripe.Subscription,
+  before: Stripe.Subscription,
   payment: RenewalPayment,
 ): Stripe.Subscription {
-  if (subscription.status === "trialing") return endTrial(account, subscription, payment);
-  if (!["active", "past_due", "unpaid"].includes(subscription.status)) {
-    throw invalidRequest(`The subscription ${subscription.id} is ${subscription.status}.`);
+  if (before.status === "trialing") return endTrial(account, before, payment);
+  if (!["active", "past_due", "unpaid"].includes(before.status)) {
+    throw invalidRequest(`The subscription ${before.id} is ${before.status}.`);
   }
-  if (subscription.cancel_at_period_end) return cancelNow(account, subscription, {});
-  const end = Math.min(...subscription.items.data.map((item) => item.current_period_end));
-  const start = Math.min(...subscription.items.data.map((item) => item.current_period_start));
-  const items = subscription.items.data.map((item) =>
-    item.current_period_end === end
-      ? withPeriod(item, end, subscription.billing_cycle_anchor)
-      : item
-  );
-  const renewed = items.filter((item) => item.current_period_start === end);
-  return bill(account, subscription, { items, renewed, period: { start, end }, payment, also: {} });
+  const subscription = expirePending(account, before);
+  const planned = planRenewal(account, subscription);
+  if (isOverBy(subscription, planned.at)) return endForGood(account, subscription, payment);
+  return bill(account, subscription, planned, payment);
 }
 
 /** The trial is over now: the first paid period begins. */
 export function endTrial(
   account: Account,
-  subscription: Stripe.Subscription,
+  before: Stripe.Subscription,
   payment: RenewalPayment,
 ): Stripe.Subscription {
-  if (subscription.status !== "trialing") {
-    throw invalidRequest(`The subscription ${subscription.id} is not in a trial.`);
+  if (before.status !== "trialing") {
+    throw invalidRequest(`The subscription ${before.id} is not in a trial.`);
   }
-  if (subscription.cancel_at_period_end) return cancelNow(account, subscription, {});
+  const subscription = expirePending(account, before);
   const now = account.clock.now();
+  if (isOverBy(subscription, subscription.trial_end ?? now)) {
+    return endForGood(account, subscription, payment);
+  }
   const isUnpayable = paymentMethodOf(account, subscription) === null && payment === "card";
   const otherwise = subscription.trial_settings?.end_behavior.missing_payment_method;
   if (isUnpayable && otherwise === "cancel") return cancelNow(account, subscription, {});
@@ -57,37 +55,41 @@ export function endTrial(
     account.emit("customer.subscription.paused", paused);
     return paused;
   }
-  const items = subscription.items.data.map((item) => withPeriod(item, now, now));
-  return bill(account, subscription, {
-    items,
-    renewed: items,
-    period: { start: subscription.trial_start ?? now, end: now },
-    payment,
-    also: { billing_cycle_anchor: now, status: "active", trial_end: now },
-  });
+  return bill(account, subscription, planTrialEnd(account, subscription, now), payment);
 }
 
-interface Renewal {
-  items: Stripe.SubscriptionItem[];
-  /** Those of them that begin a new period. */
-  renewed: Stripe.SubscriptionItem[];
-  /** The period that is over. */
-  period: { start: number; end: number };
-  payment: RenewalPayment;
-  /** What else changes on the subscription. */
-  also: Partial<Stripe.Subscription>;
-}
-
-function bill(account: Account, before: Stripe.Subscription, renewal: Renewal) {
-  const { items, renewed, period, payment } = renewal;
-  const subscription = { ...before, ...renewal.also, items: { ...before.items, data: items } };
+/** Ends a subscription as it was asked for. What still waits for an invoice is billed. */
+export function endForGood(
+  account: Account,
+  before: Stripe.Subscription,
+  payment: RenewalPayment,
+): Stripe.Subscription {
+  const subscription = expirePending(account, before);
+  if (waitingItems(account, subscription.id).length === 0) {
+    return cancelNow(account, subscription, {});
+  }
+  const now = account.clock.now();
   const draft = createDraft(account, {
     subscription,
     reason: "subscription_cycle",
-    period,
-    lines: (invoice) =>
-      renewed.flatMap((item) => periodLines(billable(account, item), invoice, subscription)),
+    period: { start: now, end: now },
+    lines: () => [],
   });
+  const invoice = finalize(account, draft);
+  if (invoice.status === "open") {
+    settle(account, invoice, outcomeOf(account, subscription, payment));
+  }
+  return cancelNow(account, { ...subscription, latest_invoice: draft.id }, {});
+}
+
+function bill(
+  account: Account,
+  before: Stripe.Subscription,
+  { after: subscription, renewed, billing }: PlannedRenewal,
+  payment: RenewalPayment,
+): Stripe.Subscription {
+  const draft = createDraft(account, billing);
+  noteBilled(account, renewed);
   changeSubscription(account, before, { ...subscription, latest_invoice: draft.id });
   const pause = subscription.pause_collection?.behavior;
   // What an unpaid subscription is billed stays a draft until someone takes care of it.
@@ -100,17 +102,16 @@ function bill(account: Account, before: Stripe.Subscription, renewal: Renewal) {
   }
   const invoice = finalize(account, draft);
   if (invoice.status === "open") {
-    const method = paymentMethodOf(account, subscription);
-    collect(account, invoice, payment === "card" ? charge(account, method, false) : payment);
+    collect(account, invoice, outcomeOf(account, subscription, payment));
   }
   return subscriptionOf(account, before.id);
 }
 
-function withPeriod(
-  item: Stripe.SubscriptionItem,
-  start: number,
-  anchor: number,
-): Stripe.SubscriptionItem {
-  const period = periodFrom(start, anchor, item.plan);
-  return { ...item, current_period_start: period.start, current_period_end: period.end };
+function outcomeOf(
+  account: Account,
+  subscription: Stripe.Subscription,
+  payment: RenewalPayment,
+): ChargeOutcome {
+  if (payment !== "card") return payment;
+  return charge(account, paymentMethodOf(account, subscription), false);
 }

@@ -3,7 +3,7 @@ import type { Account } from "../account.ts";
 import { newId } from "../api/ids.ts";
 import type { ChargeOutcome } from "../customers/cards.ts";
 import { periodLines, trialLine } from "../invoices/invoice_lines.ts";
-import { createDraft, finalize, settle } from "../invoices/lifecycle.ts";
+import { createDraft, customerOf, finalize, settle } from "../invoices/lifecycle.ts";
 import { amountOf } from "../invoices/tiers.ts";
 import type { RecurringPrice } from "../products/price.ts";
 import { periodFrom } from "./periods.ts";
@@ -12,10 +12,12 @@ import {
   type MissingPaymentMethod,
   newItem,
   newSubscription,
+  noteBilled,
   priced,
 } from "./subscription.ts";
 
-const TRIAL_WARNING_SECONDS = 3 * 24 * 60 * 60;
+/** How long before its end a trial is announced to end. */
+export const TRIAL_WARNING_SECONDS = 3 * 24 * 60 * 60;
 
 /** What a customer subscribes to. The prices share one currency. */
 export interface Order {
@@ -102,7 +104,9 @@ function setUp(account: Account, order: Order): Stripe.Subscription {
     trial,
     anchor,
     now,
+    testClock: customerOf(account, customer).test_clock ?? null,
   });
   account.state.subscriptions[id] = subscription;
+  noteBilled(account, items, trial !== null);
   return subscription;
 }

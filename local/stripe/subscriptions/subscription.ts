@@ -3,10 +3,9 @@ import type { Account } from "../account.ts";
 import { resourceMissing } from "../api/errors.ts";
 import { newId } from "../api/ids.ts";
 import { wholeList } from "../api/listing.ts";
-import { productId } from "../invoices/invoice_lines.ts";
 import { idOf } from "../invoices/lifecycle.ts";
-import type { BillableItem, Period } from "../invoices/proration.ts";
-import type { PricedProduct } from "../invoices/tiers.ts";
+import { type BillableItem, type Period, wholeDebit } from "../invoices/proration.ts";
+import { type PricedProduct, productId } from "../invoices/tiers.ts";
 
 /** What a subscription item is made from. */
 export interface ItemInput {
@@ -31,6 +30,7 @@ export interface SubscriptionInput {
   missingPaymentMethod: MissingPaymentMethod;
   anchor: number;
   now: number;
+  testClock: Stripe.Subscription["test_clock"];
 }
 
 /** What becomes of a subscription whose trial ends without a payment method. */
@@ -92,7 +92,7 @@ export function newSubscription(input: SubscriptionInput): Stripe.Subscription {
     schedule: null,
     start_date: now,
     status: trial === null ? "incomplete" : "trialing",
-    test_clock: null,
+    test_clock: input.testClock,
     transfer_data: null,
     trial_end: trial?.end ?? null,
     trial_settings: {
@@ -172,12 +172,25 @@ export function changeSubscription(
 
 /** An item with what is needed to compute its bill. */
 export function billable(account: Account, item: Stripe.SubscriptionItem): BillableItem {
-  return {
+  const billed = {
     ...priced(account, item.price),
     id: item.id,
     quantity: item.quantity ?? 0,
     period: { start: item.current_period_start, end: item.current_period_end },
   };
+  // A state file from before debits were kept knows none.
+  return { ...billed, debits: account.state.debits[item.id] ?? [wholeDebit(billed)] };
+}
+
+/** Notes that items are billed for their whole period: at their price or, in a trial, for nothing. */
+export function noteBilled(
+  account: Account,
+  items: readonly Stripe.SubscriptionItem[],
+  isTrial = false,
+): void {
+  for (const item of items) {
+    account.state.debits[item.id] = [wholeDebit(billable(account, item), isTrial)];
+  }
 }
 
 /** A price with what is needed to compute with it. */

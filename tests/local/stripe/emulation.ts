@@ -95,9 +95,16 @@ export async function prices(stripe: Stripe): Promise<{ monthly: string; yearly:
   return { monthly: monthly.price, yearly: yearly.price };
 }
 
-/** A customer with a saved card: a test id such as `pm_card_visa`. */
-export async function customerWith(stripe: Stripe, card: string): Promise<Stripe.Customer> {
-  const customer = await stripe.customers.create({ email: "owner@example.com" });
+/** A customer with a saved card, a test id such as `pm_card_visa`; on a test clock if one is given. */
+export async function customerWith(
+  stripe: Stripe,
+  card: string,
+  testClock?: string,
+): Promise<Stripe.Customer> {
+  const customer = await stripe.customers.create({
+    email: "owner@example.com",
+    ...(testClock === undefined ? {} : { test_clock: testClock }),
+  });
   const method = await stripe.paymentMethods.attach(card, { customer: customer.id });
   return await stripe.customers.update(customer.id, {
     invoice_settings: { default_payment_method: method.id },

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { Stripe } from "stripe";
-import { prorations, share } from "../../../local/stripe/invoices/proration.ts";
+import { share } from "../../../local/stripe/invoices/debits.ts";
+import {
+  type BillableItem,
+  debitsAfter,
+  prorations,
+  wholeDebit,
+} from "../../../local/stripe/invoices/proration.ts";
 import {
   amountOf,
   money,
@@ -100,13 +106,18 @@ Deno.test("a share of an amount is exact and rounds to the nearest", () => {
   assert.equal(share(100, 0, 30), 0);
 });
 
-Deno.test("a change is prorated by the second, item by item", () => {
-  const item = (id: string, quantity: number) => ({
+/** An item of 10.00 a unit in a period of 1000 seconds, billed for all of it. */
+function item(id: string, quantity: number): BillableItem {
+  const unbilled = {
     ...product(null, [], "1000"),
     id,
     quantity,
     period: { start: 1000, end: 2000 },
-  });
+  };
+  return { ...unbilled, debits: [wholeDebit(unbilled)] };
+}
+
+Deno.test("a change is prorated by the second, item by item", () => {
   const lines = (before: number[], after: number[], at: number) => {
     const items = (quantities: number[]) => quantities.map((n, index) => item(`si_${index}`, n));
     return prorations(items(before), items(after), at)
@@ -117,8 +128,33 @@ Deno.test("a change is prorated by the second, item by item", () => {
   assert.deepEqual(lines([5], [5], 1250), []);
   assert.deepEqual(lines([1, 3], [1], 1500), [[-1500, 1500, 2000]]);
   assert.deepEqual(lines([1], [1, 3], 1500), [[1500, 1500, 2000]]);
-  assert.deepEqual(lines([1], [2], 2500), [[0, 2000, 2000], [0, 2000, 2000]]);
+  assert.deepEqual(lines([1], [2], 2500), [[0, 2000, 2000]]);
   assert.deepEqual(lines([1], [2], 0), [[-1000, 1000, 2000], [2000, 1000, 2000]]);
+});
+
+Deno.test("a credit gives back what was billed, whatever the item is set to by now", () => {
+  const paid = item("si", 10);
+  // Lowered without proration: the debit is still that of ten.
+  const lowered = { ...item("si", 6), debits: paid.debits };
+  const raised = item("si", 12);
+  const due = prorations([lowered], [raised], 1500);
+  assert.deepEqual(due.map(({ amount, quantity }) => [amount, quantity]), [[-5000, 10], [
+    6000,
+    12,
+  ]]);
+});
+
+Deno.test("time that several debits billed is credited debit by debit", () => {
+  const before = [item("si", 2)];
+  const changed = { ...item("si", 4), debits: debitsAfter(before, item("si", 4), 1500) };
+  assert.deepEqual(
+    changed.debits.map(({ amount, period, until }) => [amount, period.start, until]),
+    [[2000, 1000, 1500], [2000, 1500, 2000]],
+  );
+  const amounts = (at: number) =>
+    prorations([changed], [item("si", 1)], at).map(({ amount }) => amount);
+  assert.deepEqual(amounts(1750), [-1000, 250]);
+  assert.deepEqual(amounts(1250), [-500, -2000, 750]);
 });
 
 Deno.test("periods keep the anchor's day and come back to it after a short month", () => {

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { expanded, itemOf, prices, SECRET_KEY, subscribe, withStripe } from "./emulation.ts";
+import {
+  customerWith,
+  expanded,
+  itemOf,
+  prices,
+  SECRET_KEY,
+  subscribe,
+  withStripe,
+} from "./emulation.ts";
 import { startReceiver } from "../emulation/receiver.ts";
 
 async function withStatePath(run: (statePath: string) => Promise<void>): Promise<void> {
@@ -42,6 +50,42 @@ Deno.test("an account survives a restart, exact amounts and keys included", () =
       assert.equal(opened.url, `${url}/c/pay/${session}`);
       await control.payCheckout(session);
       assert.equal((await stripe.checkout.sessions.retrieve(session)).status, "complete");
+    }, { statePath });
+  }));
+
+Deno.test("a pending update and a test clock survive a restart", () =>
+  withStatePath(async (statePath) => {
+    const start = 1_900_000_000;
+    let id = "", invoice = "", clock = "";
+    await withStripe(async ({ stripe }) => {
+      clock = (await stripe.testHelpers.testClocks.create({ frozen_time: start })).id;
+      const { id: customer } = await customerWith(stripe, "pm_card_visa", clock);
+      const { monthly: price } = await prices(stripe);
+      const subscription = await stripe.subscriptions.create({
+        customer,
+        items: [{ price, quantity: 4 }],
+      });
+      const bad = await stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer });
+      await stripe.customers.update(customer, {
+        invoice_settings: { default_payment_method: bad.id },
+      });
+      const held = await stripe.subscriptions.update(subscription.id, {
+        items: [{ id: itemOf(subscription).id, quantity: 6 }],
+        proration_behavior: "always_invoice",
+        payment_behavior: "pending_if_incomplete",
+      });
+      id = held.id;
+      invoice = String(held.latest_invoice);
+    }, { statePath });
+    await withStripe(async ({ url, stripe, control }) => {
+      const { hosted_invoice_url } = await stripe.invoices.retrieve(invoice);
+      assert.equal(hosted_invoice_url, `${url}/i/${invoice}`);
+      await control.payHostedInvoice(invoice);
+      const applied = await stripe.subscriptions.retrieve(id);
+      assert.equal(itemOf(applied).quantity, 6);
+      const end = itemOf(applied).current_period_end;
+      await stripe.testHelpers.testClocks.advance(clock, { frozen_time: end });
+      assert.equal((await stripe.subscriptions.retrieve(id)).status, "past_due");
     }, { statePath });
   }));
 

@@ -135,8 +135,13 @@ Deno.test("another interval begins a new period and is billed at once", () => {
     const { yearly } = await prices(stripe);
     now = halfway(subscription);
     const { id } = itemOf(subscription);
+    const items = [{ id, price: yearly, quantity: 3 }];
+    await assert.rejects(stripe.subscriptions.update(subscription.id, { items }), {
+      param: "billing_cycle_anchor",
+    });
     const changed = await stripe.subscriptions.update(subscription.id, {
-      items: [{ id, price: yearly }],
+      items,
+      billing_cycle_anchor: { type: "now" },
     });
     assert.equal(changed.billing_cycle_anchor, now);
     assert.equal(itemOf(changed).price.id, yearly);
@@ -144,6 +149,13 @@ Deno.test("another interval begins a new period and is billed at once", () => {
     assert(itemOf(changed).current_period_end >= now + 365 * 24 * 60 * 60);
     const invoice = await latestInvoice(stripe);
     assert.deepEqual([invoice.total, invoice.status], [20_000 - 1000, "paid"]);
+    await stripe.subscriptions.update(subscription.id, { cancel_at_period_end: true });
+    now += 3600;
+    const reset = await stripe.subscriptions.update(subscription.id, {
+      billing_cycle_anchor: { type: "now" },
+    });
+    assert.equal(itemOf(reset).current_period_start, now);
+    assert.equal(reset.cancel_at, itemOf(reset).current_period_end);
   }, { clock: { now: () => now } });
 });
 
