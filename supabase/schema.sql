@@ -27,8 +27,10 @@ comment on column private.organization_syncs.lease_id is 'Names the worker that 
 create table private.settings (
   only_row boolean default true not null,
   default_organization_status text default 'approved'::text not null,
+  grace_period interval default '7 days'::interval not null,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint settings_default_organization_status_known CHECK ((default_organization_status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
+  constraint settings_grace_period_not_negative CHECK ((grace_period >= '00:00:00'::interval)),
   constraint settings_only_row CHECK (only_row)
 );
 
@@ -36,6 +38,7 @@ alter table private.settings enable row level security;
 
 comment on table private.settings is 'One row: what an operator may set without a deploy.';
 comment on column private.settings.default_organization_status is 'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
+comment on column private.settings.grace_period is 'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
 
 create table private.stripe_subscriptions (
   stripe_subscription_id text not null,
@@ -45,7 +48,9 @@ create table private.stripe_subscriptions (
   plan text,
   billing_period text,
   quantity integer not null,
+  current_period_start timestamp with time zone,
   current_period_end timestamp with time zone,
+  pending_update boolean default false not null,
   cancel_at_period_end boolean default false not null,
   first_payment text default 'unknown'::text not null,
   stripe_created_at timestamp with time zone not null,
@@ -66,6 +71,7 @@ CREATE INDEX stripe_subscriptions_plan_idx ON private.stripe_subscriptions USING
 alter table private.stripe_subscriptions enable row level security;
 
 comment on table private.stripe_subscriptions is 'One row a seat subscription, with what Stripe last said of it. organization_subscriptions is chosen from these.';
+comment on column private.stripe_subscriptions.pending_update is 'A change waits for its payment (Stripe: pending updates); the other columns are as before it.';
 comment on column private.stripe_subscriptions.first_payment is 'paid once Stripe has said that its first invoice is paid (or that none is due); awaited when Checkout ended unpaid. Only paid subscriptions give seats.';
 comment on column private.stripe_subscriptions.watermark is 'Stripe''s time up to which events are already in here: an older one is stale. Events have whole seconds (Stripe: Event object, created).';
 comment on column private.stripe_subscriptions.watermark_asked is 'The row was read from Stripe, not from an event: an event up to the watermark may be older or newer than it, so Stripe is asked again.';
@@ -295,24 +301,60 @@ $function$;
 
 comment on function private.book_subscription() is 'Trigger: books what changed of a subscription: seats, plan, period, status, cancelling.';
 
+CREATE OR REPLACE FUNCTION private.change_answer(p_change public.seat_changes)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'seatChangeId', p_change.id,
+    'state', p_change.state,
+    'kind', p_change.kind,
+    'seats', p_change.seats,
+    'plan', p_change.plan,
+    'billingPeriod', p_change.billing_period,
+    'effectiveAt', case when p_change.kind = 'renewal' and p_change.state = 'scheduled' then p_change.period_end end,
+    'paymentUrl', case when p_change.state = 'awaiting_payment' then p_change.payment_url end,
+    'error', p_change.error
+  );
+$function$;
+
+comment on function private.change_answer(public.seat_changes) is 'A change as clients see it.';
+
 CREATE OR REPLACE FUNCTION private.choose_subscription(p_organization_id uuid)
  RETURNS void
  LANGUAGE sql
  SET search_path TO ''
 AS $function$
-  -- One that gives seats before one that gives none, then the newest.
+  -- One that gives seats before one that gives none, then the newest. An
+  -- organization with free seats alone has none at all.
   insert into public.organization_subscriptions as current (
     organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
-    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end
+    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
   )
   select
-    known.organization_id, known.stripe_subscription_id, known.stripe_item_id, known.status, known.plan,
-    known.billing_period, private.seats_of(known), private.seats_of(known), known.current_period_end,
-    known.cancel_at_period_end
-  from private.stripe_subscriptions as known
-  where known.organization_id = p_organization_id
-  order by private.seats_of(known) > 0 desc, known.stripe_created_at desc, known.stripe_subscription_id desc
-  limit 1
+    p_organization_id, known.stripe_subscription_id, known.stripe_item_id, coalesce(known.status, 'none'),
+    coalesce(held.plan_before, known.plan), known.billing_period,
+    case when seats.given > 0 then coalesce(held.seats_before, seats.given) else seats.granted end,
+    case
+      when seats.given > 0 then least(seats.given, held.seats, private.seats_to_come(known.stripe_subscription_id))
+      when seats.granted > 0 then seats.granted
+      when known.stripe_subscription_id is not null then 0
+    end,
+    known.current_period_end, coalesce(known.cancel_at_period_end, false),
+    case when known.status = 'past_due'
+      then known.current_period_start + (select grace_period from private.settings) end
+  from (select coalesce(max(granted_seats), 0) as granted
+    from public.organization_subscriptions where organization_id = p_organization_id) as free
+  left join lateral (
+    select * from private.stripe_subscriptions as s
+    where s.organization_id = p_organization_id
+    order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
+    limit 1
+  ) as known on true
+  cross join lateral (select private.seats_of(known) as given, free.granted) as seats
+  left join lateral private.held_change(known) as held on true
   on conflict (organization_id) do update set
     stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
     stripe_seat_item_id = excluded.stripe_seat_item_id,
@@ -322,15 +364,16 @@ AS $function$
     purchased_seats = excluded.purchased_seats,
     renewal_seats = excluded.renewal_seats,
     current_period_end = excluded.current_period_end,
-    cancel_at_period_end = excluded.cancel_at_period_end
+    cancel_at_period_end = excluded.cancel_at_period_end,
+    grace_until = excluded.grace_until
   where (
     current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
     current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
-    current.cancel_at_period_end
+    current.cancel_at_period_end, current.grace_until
   ) is distinct from (
     excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
     excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
-    excluded.cancel_at_period_end
+    excluded.cancel_at_period_end, excluded.grace_until
   );
 $function$;
 
@@ -555,6 +598,28 @@ end;
 $function$;
 
 comment on function private.guard_derived_numbers() is 'Trigger: refuses a derived number that is not what it is derived from, whoever writes it.';
+
+CREATE OR REPLACE FUNCTION private.held_change(p_known private.stripe_subscriptions)
+ RETURNS public.seat_changes
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select *
+  from public.seat_changes
+  where stripe_subscription_id = p_known.stripe_subscription_id
+    and kind = 'renewal'
+    and period_end = p_known.current_period_end
+    and private.seats_of(p_known) > 0
+    and (
+      state in ('open', 'stuck') and p_known.quantity in (seats, renewal_seats_before)
+      or state = 'scheduled' and (p_known.quantity, p_known.plan) = (seats, plan)
+    )
+  order by created_at desc
+  limit 1;
+$function$;
+
+comment on function private.held_change(private.stripe_subscriptions) is 'The renewal change of ours that explains the quantity in Stripe, all null when none does: until its period ends, the seats and the plan that are paid for stay. A quantity that somebody else has set is no such change, and counts at once.';
 
 CREATE OR REPLACE FUNCTION private.holds_seat(p_invitation public.organization_invitations)
  RETURNS boolean
@@ -910,6 +975,24 @@ $function$;
 
 comment on function private.organization_of_customer(jsonb) is 'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
 
+CREATE OR REPLACE FUNCTION private.price_of(p_plan text, p_billing_period text, p_seats integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'plan', price.plan, 'billingPeriod', price.billing_period, 'seats', p_seats, 'lookupKey', price.lookup_key,
+    'currency', price.currency, 'baseAmount', price.base_amount, 'seatAmount', price.seat_amount,
+    'includedSeats', plan.included_seats
+  )
+  from public.plan_prices as price
+  join public.plans as plan on plan.id = price.plan
+  where (price.plan, price.billing_period) = (p_plan, p_billing_period);
+$function$;
+
+comment on function private.price_of(text,text,integer) is 'A price with a number of seats, amounts in the currency''s smallest unit.';
+
 CREATE OR REPLACE FUNCTION private.queue_organization_for_sync()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -941,13 +1024,16 @@ begin
       when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period) as billing_period,
     coalesce((item ->> 'quantity')::integer, 0) as quantity,
     -- On the item, not on the subscription (Stripe: Subscription Item object).
+    to_timestamp((item ->> 'current_period_start')::bigint) as current_period_start,
     to_timestamp((item ->> 'current_period_end')::bigint) as current_period_end,
+    coalesce(jsonb_typeof(p_subscription -> 'pending_update') = 'object', false) as pending_update,
     coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
       or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false) as cancel_at_period_end,
     to_timestamp((p_subscription ->> 'created')::bigint) as stripe_created_at
   into
     state.stripe_subscription_id, state.stripe_item_id, state.status, state.plan, state.billing_period,
-    state.quantity, state.current_period_end, state.cancel_at_period_end, state.stripe_created_at
+    state.quantity, state.current_period_start, state.current_period_end, state.pending_update,
+    state.cancel_at_period_end, state.stripe_created_at
   from jsonb_array_elements(p_subscription #> '{items,data}') with ordinality as listed (item, n)
   left join public.plan_prices as price on price.lookup_key = item #>> '{price,lookup_key}'
   -- A lookup key moves on when a price is replaced; subscribers stay behind on
@@ -963,6 +1049,39 @@ end;
 $function$;
 
 comment on function private.read_subscription(jsonb) is 'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_changes(p_organization_id uuid, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  known private.stripe_subscriptions;
+  before public.seat_changes;
+  after public.seat_changes;
+begin
+  for before in
+    select * from public.seat_changes
+    where organization_id = p_organization_id and kind <> 'checkout' and updated_at < p_started_at
+      and state in ('open', 'awaiting_payment', 'stuck', 'scheduled')
+    order by created_at
+  loop
+    select * into known from private.stripe_subscriptions where stripe_subscription_id = before.stripe_subscription_id;
+    perform private.settle_changes(known);
+    -- Still open after what Stripe shows: it never heard of it.
+    update public.seat_changes set state = 'failed', error = 'never_reached_stripe'
+    where id = before.id and state in ('open', 'stuck');
+    select * into after from public.seat_changes where id = before.id;
+    if after.state <> before.state then
+      found_drift := found_drift || private.drift('seat_change', after.id::text, before.state, after.state);
+    end if;
+  end loop;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.reconcile_changes(uuid,timestamp with time zone) is 'Settles the changes that were left under way, by the subscriptions as Stripe has just shown them; returns which.';
 
 comment on function private.reconcile_invitations(public.organizations,jsonb,jsonb,timestamp with time zone) is 'Makes our invitations those that Clerk lists as pending; returns what had drifted.';
 
@@ -1073,9 +1192,9 @@ begin
 end;
 $function$;
 
-comment on function private.reconcile_subscriptions(uuid,jsonb,timestamp with time zone) is 'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
+comment on function private.reconcile_subscriptions(uuid,jsonb,timestamp with time zone,timestamp with time zone) is 'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
 
-CREATE OR REPLACE FUNCTION private.reconcile_subscriptions(p_organization_id uuid, p_subscriptions jsonb, p_read_at timestamp with time zone)
+CREATE OR REPLACE FUNCTION private.reconcile_subscriptions(p_organization_id uuid, p_subscriptions jsonb, p_read_at timestamp with time zone, p_started_at timestamp with time zone)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1124,6 +1243,12 @@ begin
     found_drift := found_drift || private.drift('subscription', known.stripe_subscription_id, 'alive', 'unknown to Stripe');
   end loop;
 
+  found_drift := found_drift || private.reconcile_changes(p_organization_id, p_started_at);
+  update public.seat_changes as c
+  set payment_url = subscription #>> '{latest_invoice,hosted_invoice_url}'
+  from jsonb_array_elements(p_subscriptions) as l (subscription)
+  where c.organization_id = p_organization_id and c.stripe_subscription_id = subscription ->> 'id'
+    and c.state = 'awaiting_payment' and c.payment_url is null;
   perform private.choose_subscription(p_organization_id);
   select * into after from public.organization_subscriptions where organization_id = p_organization_id;
   if found_drift = '[]' and before is distinct from after then
@@ -1304,7 +1429,9 @@ AS $function$
     plan = excluded.plan,
     billing_period = excluded.billing_period,
     quantity = excluded.quantity,
+    current_period_start = excluded.current_period_start,
     current_period_end = excluded.current_period_end,
+    pending_update = excluded.pending_update,
     cancel_at_period_end = excluded.cancel_at_period_end,
     first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
     stripe_created_at = excluded.stripe_created_at,
@@ -1462,6 +1589,102 @@ $function$;
 
 comment on function private.require_plan(text,text,integer) is 'The price of a plan for this many seats. Raises unknown_plan (400), unknown_billing_period (400), seats_out_of_bounds (422, with the plan that fits).';
 
+CREATE OR REPLACE FUNCTION private.require_room_at_stripe(p_subscription_id text, p_charged boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  retry_at timestamptz;
+begin
+  -- A subscription takes 10 new invoices a minute, 20 a day and 200 quantity
+  -- updates an hour (Stripe: rate limits, subscriptions).
+  select max(nth.created_at + allowed.span) into retry_at
+  from (values (true, 10, interval '1 minute'), (true, 20, interval '1 day'), (false, 200, interval '1 hour'))
+    as allowed (charged, n, span)
+  cross join lateral (
+    select c.created_at
+    from public.seat_changes as c
+    where c.stripe_subscription_id = p_subscription_id
+      and (c.kind = 'now' or not allowed.charged)
+      and c.created_at > now() - allowed.span
+    order by c.created_at desc
+    offset allowed.n - 1
+    limit 1
+  ) as nth
+  where p_charged or not allowed.charged;
+  if retry_at is not null then
+    perform private.refuse(429, 'too_many_changes', 'This subscription has been changed too often.',
+      jsonb_build_object('retryAt', retry_at,
+        'retryAfter', ceil(extract(epoch from retry_at - now()))));
+  end if;
+end;
+$function$;
+
+comment on function private.require_room_at_stripe(text,boolean) is 'Raises too_many_changes (429), with when to try again, for a change that would go past Stripe''s limits.';
+
+comment on function private.require_seat_change(public.organizations,text,text,integer) is 'What a change would be: its kind, and what was before. Raises no_subscription, seats_below_usage, nothing_to_change, change_scheduled, payment_overdue (409), downgrade_alone (422) and what private.require_approved() and private.require_plan() raise.';
+
+CREATE OR REPLACE FUNCTION private.require_seat_change(p_organization public.organizations, p_plan text, p_billing_period text, p_seats integer)
+ RETURNS public.seat_changes
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  subscription public.organization_subscriptions;
+  known private.stripe_subscriptions;
+  change public.seat_changes;
+  step integer;
+  is_free boolean;
+begin
+  perform private.require_approved(p_organization);
+  select * into subscription from public.organization_subscriptions where organization_id = p_organization.id;
+  select * into known from private.stripe_subscriptions
+  where stripe_subscription_id = subscription.stripe_seat_subscription_id;
+  if private.seats_of(known) is distinct from known.quantity or known.quantity is null then
+    perform private.refuse(409, 'no_subscription', 'There is no subscription to change: buy one first.',
+      jsonb_build_object('status', coalesce(subscription.status, 'none'), 'buyWith', 'create-seat-checkout-session'));
+  end if;
+
+  change.organization_id := p_organization.id;
+  change.plan := coalesce(p_plan, subscription.plan);
+  change.billing_period := coalesce(p_billing_period, subscription.seat_billing_period);
+  change.seats := p_seats;
+  change.stripe_subscription_id := known.stripe_subscription_id;
+  change.plan_before := subscription.plan;
+  change.billing_period_before := subscription.seat_billing_period;
+  change.seats_before := subscription.purchased_seats;
+  change.renewal_seats_before := subscription.renewal_seats;
+  change.period_end := known.current_period_end;
+  perform private.require_plan(change.plan, change.billing_period, p_seats);
+  if p_seats < p_organization.seats_used then
+    perform private.refuse(409, 'seats_below_usage', 'More seats than that are in use.',
+      jsonb_build_object('seats', p_seats, 'seatsUsed', p_organization.seats_used));
+  end if;
+
+  select new.rank - old.rank into step
+  from public.plans as new, public.plans as old
+  where new.id = change.plan and old.id = change.plan_before;
+  is_free := step <= 0 and p_seats <= change.seats_before and change.billing_period = change.billing_period_before;
+  change.kind := case when is_free then 'renewal' else 'now' end;
+
+  if (p_seats, change.plan, change.billing_period) = (known.quantity, known.plan, known.billing_period) then
+    perform private.refuse(409, 'nothing_to_change', 'That is how it is already.');
+  elsif step < 0 and not is_free then
+    perform private.refuse(422, 'downgrade_alone',
+      'A lower plan waits for renewal: change the seats or the billing period by itself.',
+      jsonb_build_object('plan', change.plan, 'seatsBefore', change.seats_before));
+  elsif change.kind = 'now' and (known.quantity, known.plan) is distinct from (change.seats_before, change.plan_before) then
+    perform private.refuse(409, 'change_scheduled',
+      'A decrease is scheduled: take it back first, which is free.',
+      jsonb_build_object('renewalSeats', subscription.renewal_seats, 'undoWith', 'DELETE scheduled-change'));
+  elsif change.kind = 'now' and known.status = 'past_due' then
+    perform private.refuse(409, 'payment_overdue', 'The open invoice has to be paid first.');
+  end if;
+  return change;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.require_seats(p_organization_id uuid, p_seats integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -1469,9 +1692,15 @@ CREATE OR REPLACE FUNCTION private.require_seats(p_organization_id uuid, p_seats
 AS $function$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
+  subscription public.organization_subscriptions;
   capacity record;
 begin
   perform private.require_approved(organization);
+  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
+  if subscription.grace_until <= now() then
+    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
+      jsonb_build_object('graceUntil', subscription.grace_until));
+  end if;
   perform private.expire_invitations(p_organization_id);
   select * into capacity from public.check_organization_capacity(p_organization_id);
   if capacity.remaining_seats < p_seats then
@@ -1484,7 +1713,7 @@ begin
 end;
 $function$;
 
-comment on function private.require_seats(uuid,integer) is 'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409) and what private.require_approved() raises.';
+comment on function private.require_seats(uuid,integer) is 'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409), payment_overdue (409) and what private.require_approved() raises.';
 
 comment on function private.same_subscription(private.stripe_subscriptions,private.stripe_subscriptions) is 'Whether two states of a subscription say the same of seats.';
 
@@ -1495,9 +1724,10 @@ CREATE OR REPLACE FUNCTION private.same_subscription(p_one private.stripe_subscr
  SET search_path TO ''
 AS $function$
   select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
-      p_one.current_period_end, p_one.cancel_at_period_end)
+      p_one.current_period_start, p_one.current_period_end, p_one.pending_update, p_one.cancel_at_period_end)
     is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
-      p_other.quantity, p_other.current_period_end, p_other.cancel_at_period_end);
+      p_other.quantity, p_other.current_period_start, p_other.current_period_end, p_other.pending_update,
+      p_other.cancel_at_period_end);
 $function$;
 
 CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
@@ -1515,6 +1745,20 @@ AS $function$
 $function$;
 
 comment on function private.seats_of(private.stripe_subscriptions) is 'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
+
+CREATE OR REPLACE FUNCTION private.seats_to_come(p_subscription_id text)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select seats
+  from public.seat_changes
+  where stripe_subscription_id = p_subscription_id
+    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck');
+$function$;
+
+comment on function private.seats_to_come(text) is 'The seats of the change that Stripe may make at any moment, null when none is under way: another billing period can come with fewer seats, and nobody may take those meanwhile.';
 
 CREATE OR REPLACE FUNCTION private.set_cause(p_actor text, p_cause text)
  RETURNS void
@@ -1542,6 +1786,53 @@ end;
 $function$;
 
 comment on function private.set_holds_seat() is 'Trigger: derives holds_seat of the invitation that is written.';
+
+CREATE OR REPLACE FUNCTION private.settle_changes(p_known private.stripe_subscriptions, p_answered uuid DEFAULT NULL::uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  update public.seat_changes as c
+  set state = settled.state,
+      error = null,
+      payment_url = case when settled.state = 'awaiting_payment' then c.payment_url end
+  from (
+    select s.id, case
+      when s.kind = 'now' and (p_known.quantity, p_known.plan, p_known.billing_period)
+        = (s.seats, s.plan, s.billing_period) then 'completed'
+      when s.kind = 'now' and p_known.pending_update and (s.state <> 'failed' or not exists (
+        select from public.seat_changes as other
+        where other.organization_id = s.organization_id and other.state in ('open', 'awaiting_payment', 'stuck')
+      )) then 'awaiting_payment'
+      when s.kind = 'now' and s.state = 'awaiting_payment' then 'expired'
+      when s.state = 'scheduled' and private.seats_of(p_known) = 0 then 'superseded'
+      when s.kind = 'renewal' and s.state = 'scheduled' and p_known.current_period_end > s.period_end then 'completed'
+      when s.kind = 'renewal' and s.state = 'scheduled' and (p_known.quantity, p_known.plan) <> (s.seats, s.plan)
+        then 'superseded'
+      when s.kind = 'renewal' and s.state <> 'scheduled' and (p_known.quantity, p_known.plan) = (s.seats, s.plan) then
+        case when (s.seats, s.plan) = (s.seats_before, s.plan_before) or p_known.current_period_end > s.period_end
+          then 'completed' else 'scheduled' end
+      else s.state
+    end as state
+    from public.seat_changes as s
+    where s.stripe_subscription_id = p_known.stripe_subscription_id
+      and (s.state in ('open', 'awaiting_payment', 'stuck', 'scheduled') or s.state = 'failed' and s.id = p_answered)
+  ) as settled
+  where c.id = settled.id and c.state <> settled.state;
+
+  -- Of several renewal changes the last one that Stripe knows is the one that holds.
+  update public.seat_changes as c set state = 'superseded'
+  where c.stripe_subscription_id = p_known.stripe_subscription_id and c.state = 'scheduled'
+    and exists (
+      select from public.seat_changes as later
+      where later.stripe_subscription_id = c.stripe_subscription_id and later.kind = 'renewal'
+        and later.state in ('scheduled', 'completed') and later.created_at > c.created_at
+    );
+end;
+$function$;
+
+comment on function private.settle_changes(private.stripe_subscriptions,uuid) is 'Ends or moves on the changes of a subscription as its newest state shows them to have ended. p_answered: the one that this state is Stripe''s answer to, which outweighs a sweep that has already called it failed.';
 
 CREATE OR REPLACE FUNCTION private.settle_checkout(p_organization_id uuid, p_session jsonb, p_type text)
  RETURNS void
@@ -1656,6 +1947,22 @@ AS $function$
 $function$;
 
 comment on function private.sync_summary(uuid,jsonb) is 'How an organization stands after a sync, and what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.take_in_subscription(p_organization_id uuid, p_subscription_id text, p_answered uuid DEFAULT NULL::uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  known private.stripe_subscriptions;
+begin
+  select * into known from private.stripe_subscriptions where stripe_subscription_id = p_subscription_id;
+  perform private.settle_changes(known, p_answered);
+  perform private.choose_subscription(p_organization_id);
+end;
+$function$;
+
+comment on function private.take_in_subscription(uuid,text,uuid) is 'What follows from a newly recorded state of a subscription: changes end, numbers are derived. p_answered: see private.settle_changes().';
 
 CREATE OR REPLACE FUNCTION private.to_uuid(p_text text)
  RETURNS uuid
@@ -1871,6 +2178,8 @@ create table public.organization_subscriptions (
   renewal_seats integer,
   current_period_end timestamp with time zone,
   cancel_at_period_end boolean default false not null,
+  grace_until timestamp with time zone,
+  granted_seats integer default 0 not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   updated_at timestamp with time zone default clock_timestamp() not null,
   constraint organization_subscriptions_pkey PRIMARY KEY (organization_id),
@@ -1879,6 +2188,7 @@ create table public.organization_subscriptions (
   constraint organization_subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
   constraint organization_subscriptions_plan_fkey FOREIGN KEY (plan) REFERENCES public.plans(id),
   constraint organization_subscriptions_billing_period_known CHECK ((seat_billing_period = ANY (ARRAY['monthly'::text, 'yearly'::text]))),
+  constraint organization_subscriptions_granted_seats_not_negative CHECK ((granted_seats >= 0)),
   constraint organization_subscriptions_purchased_seats_not_negative CHECK ((purchased_seats >= 0)),
   constraint organization_subscriptions_renewal_seats_not_negative CHECK ((renewal_seats >= 0)),
   constraint organization_subscriptions_status_known CHECK ((status = ANY (ARRAY['none'::text, 'incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'canceled'::text, 'unpaid'::text, 'paused'::text]))),
@@ -1901,6 +2211,8 @@ comment on table public.organization_subscriptions is 'The current subscription 
 comment on column public.organization_subscriptions.status is 'Stripe''s subscription status; none before the first.';
 comment on column public.organization_subscriptions.purchased_seats is 'Seats paid for in the current billing period; organizations.seat_limit follows it by trigger.';
 comment on column public.organization_subscriptions.renewal_seats is 'Seats that the next invoice bills: the quantity on the Stripe item. Null without a subscription.';
+comment on column public.organization_subscriptions.grace_until is 'Until when an organization whose payment is overdue may still add people; null while nothing is overdue.';
+comment on column public.organization_subscriptions.granted_seats is 'Free seats, given by grant_seats(). They count while no subscription gives any.';
 
 grant select on table public.organization_subscriptions to authenticated;
 grant select on table public.organization_subscriptions to service_role;
@@ -2032,27 +2344,47 @@ create table public.seat_changes (
   plan text not null,
   billing_period text not null,
   seats integer not null,
-  success_url text not null,
-  cancel_url text not null,
   actor text not null,
+  success_url text,
+  cancel_url text,
   stripe_checkout_session_id text,
+  idempotency_key text,
+  stripe_subscription_id text,
+  plan_before text,
+  billing_period_before text,
+  seats_before integer,
+  renewal_seats_before integer,
+  proration_date timestamp with time zone,
+  period_end timestamp with time zone,
+  payment_url text,
+  error text,
   expires_at timestamp with time zone not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   updated_at timestamp with time zone default clock_timestamp() not null,
   constraint seat_changes_pkey PRIMARY KEY (id),
+  constraint seat_changes_idempotency_key_unique UNIQUE (organization_id, idempotency_key),
   constraint seat_changes_session_unique UNIQUE (stripe_checkout_session_id),
   constraint seat_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
+  constraint seat_changes_plan_before_fkey FOREIGN KEY (plan_before) REFERENCES public.plans(id),
   constraint seat_changes_price_fkey FOREIGN KEY (plan, billing_period) REFERENCES public.plan_prices(plan, billing_period),
   constraint seat_changes_actor_bounded CHECK (((length(actor) >= 1) AND (length(actor) <= 255))),
-  constraint seat_changes_kind_known CHECK ((kind = 'checkout'::text)),
+  constraint seat_changes_change_knows_before CHECK (((kind = 'checkout'::text) OR ((stripe_subscription_id IS NOT NULL) AND (plan_before IS NOT NULL) AND (billing_period_before IS NOT NULL) AND (seats_before IS NOT NULL) AND (renewal_seats_before IS NOT NULL) AND (period_end IS NOT NULL) AND (idempotency_key IS NOT NULL) AND (proration_date IS NOT NULL)))),
+  constraint seat_changes_checkout_returns CHECK (((kind <> 'checkout'::text) OR ((success_url IS NOT NULL) AND (cancel_url IS NOT NULL)))),
+  constraint seat_changes_error_bounded CHECK ((length(error) <= 1024)),
+  constraint seat_changes_idempotency_key_bounded CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+  constraint seat_changes_kind_known CHECK ((kind = ANY (ARRAY['checkout'::text, 'now'::text, 'renewal'::text]))),
+  constraint seat_changes_payment_url_bounded CHECK ((length(payment_url) <= 2048)),
   constraint seat_changes_seats_positive CHECK ((seats > 0)),
-  constraint seat_changes_state_known CHECK ((state = ANY (ARRAY['open'::text, 'awaiting_payment'::text, 'completed'::text, 'expired'::text, 'failed'::text, 'superseded'::text]))),
+  constraint seat_changes_state_known CHECK ((state = ANY (ARRAY['open'::text, 'awaiting_payment'::text, 'scheduled'::text, 'completed'::text, 'failed'::text, 'expired'::text, 'superseded'::text, 'stuck'::text]))),
   constraint seat_changes_urls_bounded CHECK (((length(success_url) <= 2048) AND (length(cancel_url) <= 2048)))
 );
 
+CREATE UNIQUE INDEX seat_changes_one_change_at_a_time ON public.seat_changes USING btree (organization_id) WHERE ((state = ANY (ARRAY['open'::text, 'awaiting_payment'::text, 'stuck'::text])) AND (kind <> 'checkout'::text));
 CREATE UNIQUE INDEX seat_changes_one_open ON public.seat_changes USING btree (organization_id) WHERE (state = 'open'::text);
 CREATE INDEX seat_changes_organization_id_idx ON public.seat_changes USING btree (organization_id, created_at DESC);
+CREATE INDEX seat_changes_plan_before_idx ON public.seat_changes USING btree (plan_before);
 CREATE INDEX seat_changes_price_idx ON public.seat_changes USING btree (plan, billing_period);
+CREATE INDEX seat_changes_subscription_idx ON public.seat_changes USING btree (stripe_subscription_id, created_at DESC) WHERE (stripe_subscription_id IS NOT NULL);
 
 alter table public.seat_changes enable row level security;
 
@@ -2062,10 +2394,16 @@ create policy seat_changes_read_own on public.seat_changes as permissive for sel
 CREATE TRIGGER seat_changes_touch_updated_at BEFORE UPDATE ON public.seat_changes FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 comment on table public.seat_changes is 'Intents to change what is paid for, written before Stripe is called, and how each ended. The id is Stripe''s idempotency key.';
-comment on column public.seat_changes.kind is 'checkout: the first purchase, through Stripe Checkout.';
-comment on column public.seat_changes.state is 'open → completed, awaiting_payment (Checkout ended, a delayed payment is under way) → completed or failed, expired, or superseded by a later one.';
+comment on column public.seat_changes.kind is 'checkout: the first purchase, through Stripe Checkout. now: charged, and granted once it is paid. renewal: free, and in force from the next period on.';
+comment on column public.seat_changes.state is 'open (Stripe is being asked) → completed; awaiting_payment → completed, expired or failed; scheduled (a renewal change that Stripe knows) → completed when the period ends; failed: Stripe refused, nothing changed; superseded by a later one; stuck: could not be rolled back, the next sweep settles it.';
 comment on column public.seat_changes.actor is 'Clerk user id of who asked for it.';
-comment on column public.seat_changes.expires_at is 'When Stripe closes the Checkout Session.';
+comment on column public.seat_changes.idempotency_key is 'The caller''s Idempotency-Key.';
+comment on column public.seat_changes.seats_before is 'Purchased seats when the change was made; a renewal change keeps them until period_end.';
+comment on column public.seat_changes.proration_date is 'The moment that Stripe prorates from, as in the preview.';
+comment on column public.seat_changes.period_end is 'End of the period that the change was made in.';
+comment on column public.seat_changes.payment_url is 'Stripe''s page to pay an awaited payment on.';
+comment on column public.seat_changes.error is 'What Stripe refused a failed change with: its code, never its text.';
+comment on column public.seat_changes.expires_at is 'When Stripe closes the Checkout Session, or forgets the idempotency key.';
 
 grant select on table public.seat_changes to authenticated;
 grant select on table public.seat_changes to service_role;
@@ -2172,6 +2510,7 @@ begin
     'checkout.session.completed', 'checkout.session.async_payment_succeeded',
     'checkout.session.async_payment_failed', 'checkout.session.expired',
     'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+    'customer.subscription.pending_update_applied', 'customer.subscription.pending_update_expired',
     'invoice.paid', 'invoice.payment_failed'
   ) then
     return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
@@ -2196,7 +2535,7 @@ begin
       perform private.settle_checkout(before.id, object, event_type);
     end if;
     if verdict = 'newer' then
-      perform private.choose_subscription(before.id);
+      perform private.take_in_subscription(before.id, subscription_id);
     end if;
   end if;
   return private.stripe_outcome(this_event_id, before, verdict);
@@ -2309,6 +2648,7 @@ CREATE OR REPLACE FUNCTION public.check_organization_capacity(p_organization_id 
 AS $function$
   select
     o.status = 'approved' and o.deleted_at is null
+      and coalesce(s.grace_until > now(), true)
       and least(o.seat_limit, s.renewal_seats) - o.seats_used >= 1,
     o.members_count,
     o.seat_limit,
@@ -2388,6 +2728,75 @@ $function$;
 
 grant execute on function public.claim_sync_batch(integer,integer,timestamp with time zone) to service_role;
 
+CREATE OR REPLACE FUNCTION public.grant_seats(p_organization_id uuid, p_seats integer, p_reason text, p_actor text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_seats is null or p_seats < 0 then
+    perform private.refuse(400, 'invalid_request', 'Seats are a number from 0 on.');
+  elsif coalesce(btrim(p_reason), '') = '' then
+    perform private.refuse(400, 'invalid_request', 'Free seats need a reason.');
+  end if;
+  perform private.set_cause(p_actor, 'grant_seats: ' || left(p_reason, 256));
+  perform private.lock_organization(p_organization_id);
+  insert into public.organization_subscriptions (organization_id, granted_seats)
+  values (p_organization_id, p_seats)
+  on conflict (organization_id) do update set granted_seats = excluded.granted_seats;
+  perform private.choose_subscription(p_organization_id);
+end;
+$function$;
+
+comment on function public.grant_seats(uuid,integer,text,text) is 'Gives an organization free seats, or takes them back with 0. They count while no subscription gives any. The reason goes into the account book. Definer: the tables take no direct writes. Raises organization_not_found (404), invalid_request (400).';
+
+grant execute on function public.grant_seats(uuid,integer,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.mark_seat_change_stuck(p_seat_change_id uuid, p_error text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.seat_changes set state = 'stuck', error = left(p_error, 1024)
+  where id = p_seat_change_id and state = 'open';
+$function$;
+
+comment on function public.mark_seat_change_stuck(uuid,text) is 'Notes that a change could not be taken back, or that nobody knows how it ended. The next sweep settles it. Definer: the tables take no direct writes.';
+
+grant execute on function public.mark_seat_change_stuck(uuid,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.preview_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  change public.seat_changes := private.require_seat_change(organization, p_plan, p_billing_period, p_seats);
+  known private.stripe_subscriptions;
+begin
+  select * into known from private.stripe_subscriptions where stripe_subscription_id = change.stripe_subscription_id;
+  return jsonb_build_object(
+    'kind', change.kind,
+    'before', private.price_of(change.plan_before, change.billing_period_before, change.seats_before),
+    'after', private.price_of(change.plan, change.billing_period, change.seats),
+    'periodEnd', change.period_end,
+    'startsPeriod', change.billing_period <> change.billing_period_before,
+    'subscriptionId', change.stripe_subscription_id,
+    'itemId', known.stripe_item_id,
+    'customerId', (select stripe_customer_id from public.organization_subscriptions as s
+      where s.organization_id = p_organization_id)
+  );
+end;
+$function$;
+
+comment on function public.preview_seat_change(uuid,text,integer,text,text) is 'What start_seat_change() would do, without doing it: { kind, before, after: prices with their seats, periodEnd, and what Stripe needs }. Definer: see start_seat_change(). Raises not_organization_admin (403) and what private.require_seat_change() raises.';
+
+grant execute on function public.preview_seat_change(uuid,text,integer,text,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.reconcile_organization(p_lease jsonb, p_clerk jsonb, p_stripe jsonb, p_actor text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2438,7 +2847,7 @@ begin
   end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
-      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint)
+      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
     );
   end if;
   update public.organizations set last_synced_at = clock_timestamp() where id = organization.id;
@@ -2503,6 +2912,54 @@ comment on function public.request_membership(text,text,text) is 'Asks to join w
 
 grant execute on function public.request_membership(text,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.seat_summary(p_organization_id uuid, p_clerk_org_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations;
+  subscription public.organization_subscriptions;
+  change public.seat_changes;
+begin
+  select * into organization from public.organizations
+  where id = p_organization_id and clerk_org_id = p_clerk_org_id and deleted_at is null;
+  if not found then
+    perform private.refuse(403, 'not_organization_member', 'You are not a member of this organization.');
+  end if;
+  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
+  select * into change from public.seat_changes
+  where organization_id = p_organization_id and kind <> 'checkout'
+    and state in ('open', 'awaiting_payment', 'stuck', 'scheduled')
+  order by created_at desc
+  limit 1;
+  return jsonb_build_object(
+    'organizationId', organization.id,
+    'status', coalesce(subscription.status, 'none'),
+    'plan', subscription.plan,
+    'billingPeriod', subscription.seat_billing_period,
+    'purchasedSeats', organization.seat_limit,
+    'renewalSeats', subscription.renewal_seats,
+    'includedSeats', (select included_seats from public.plans where id = subscription.plan),
+    'grantedSeats', coalesce(subscription.granted_seats, 0),
+    'membersCount', organization.members_count,
+    'pendingInvitationsCount', organization.pending_invitations_count,
+    'overCapacity', organization.over_capacity,
+    'currentPeriodEnd', subscription.current_period_end,
+    'cancelAtPeriodEnd', coalesce(subscription.cancel_at_period_end, false),
+    'graceUntil', subscription.grace_until,
+    'change', case when change.id is not null then private.change_answer(change) end,
+    'stripeCustomerId', subscription.stripe_customer_id,
+    'stripeSubscriptionId', subscription.stripe_seat_subscription_id
+  );
+end;
+$function$;
+
+comment on function public.seat_summary(uuid,text) is 'How an organization stands, for its members (by their Clerk token''s organization). change: the one under way or scheduled. Definer: reads on behalf of a function that has verified the token. Raises not_organization_member (403).';
+
+grant execute on function public.seat_summary(uuid,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.set_organization_status(p_organization_id uuid, p_status text, p_actor text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2519,6 +2976,60 @@ $function$;
 comment on function public.set_organization_status(uuid,text,text) is 'Approves or suspends an organization: pending, approved or suspended. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.set_organization_status(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.settle_seat_change(p_seat_change_id uuid, p_answer jsonb, p_error text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  change public.seat_changes;
+  known private.stripe_subscriptions;
+  said private.stripe_subscriptions;
+begin
+  select * into change from public.seat_changes where id = p_seat_change_id;
+  if not found then
+    perform private.refuse(404, 'seat_change_not_found', 'There is no such change.');
+  end if;
+  perform private.lock_organization(change.organization_id);
+  perform private.set_cause(change.actor, 'settle_seat_change');
+  select * into change from public.seat_changes where id = p_seat_change_id;
+
+  if change.state not in ('open', 'awaiting_payment', 'stuck', 'failed')
+    or change.state = 'awaiting_payment' and change.payment_url is not null then
+    -- An event, or the same call at the same time, has settled it.
+    return private.change_answer(change);
+  elsif p_error is not null then
+    update public.seat_changes set state = 'failed', error = left(p_error, 1024)
+    where id = p_seat_change_id and state in ('open', 'stuck');
+    perform private.choose_subscription(change.organization_id);
+  else
+    select * into known from private.stripe_subscriptions where stripe_subscription_id = change.stripe_subscription_id;
+    if known.version <> (p_answer ->> 'version')::bigint then
+      return jsonb_build_object('state', 'ask_stripe', 'version', known.version);
+    end if;
+    said := private.read_subscription(p_answer -> 'subscription');
+    said.organization_id := change.organization_id;
+    said.first_payment := known.first_payment;
+    said.watermark := to_timestamp((p_answer ->> 'readAt')::bigint);
+    said.watermark_asked := true;
+    said.watermark_tiebreak := '';
+    said.version := 1;
+    perform private.record_subscription(said);
+    -- Also where an event came first: it knows that a payment is awaited, but not where.
+    update public.seat_changes set payment_url = p_answer ->> 'paymentUrl'
+    where id = p_seat_change_id and state in ('open', 'awaiting_payment', 'stuck', 'failed');
+    perform private.take_in_subscription(change.organization_id, change.stripe_subscription_id, p_seat_change_id);
+  end if;
+  select * into change from public.seat_changes where id = p_seat_change_id;
+  return private.change_answer(change);
+end;
+$function$;
+
+comment on function public.settle_seat_change(uuid,jsonb,text) is 'Records how Stripe answered a change: p_answer = { version: as start_seat_change() returned it, readAt: seconds, subscription, paymentUrl }, or p_error = the code it was refused with, which takes the change back. Returns the change, or { state: ask_stripe, version } when the subscription has moved meanwhile: fetch it and call again. Definer: the tables take no direct writes. Raises seat_change_not_found (404).';
+
+grant execute on function public.settle_seat_change(uuid,jsonb,text) to service_role;
 
 comment on function public.start_checkout(uuid,text,text,text,integer,text,text,text) is 'Decides whether an organization may buy its first seats and records the intent. Returns { seatChangeId: Stripe''s idempotency key, expiresAt: seconds since 1970, lookupKey, stripeCustomerId or null, organizationName }. Definer: the tables take no direct writes. Raises not_organization_admin (403), subscription_exists (409), seats_below_usage (409) and what private.require_approved() and private.require_plan() raise.';
 
@@ -2582,6 +3093,75 @@ end;
 $function$;
 
 grant execute on function public.start_checkout(uuid,text,text,text,integer,text,text,text) to service_role;
+
+comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused (422), too_many_changes (429) and what private.require_seat_change() raises.';
+
+CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  known private.stripe_subscriptions;
+  change public.seat_changes;
+  other public.seat_changes;
+begin
+  perform private.set_cause(p_actor, 'start_seat_change');
+  select * into change from public.seat_changes
+  where organization_id = p_organization_id and idempotency_key = p_idempotency_key;
+  if found then
+    if change.seats is distinct from p_seats
+      or change.plan <> coalesce(p_plan, change.plan_before)
+      or change.billing_period <> coalesce(p_billing_period, change.billing_period_before)
+      or change.proration_date <> date_trunc('second', coalesce(p_proration_date, change.proration_date)) then
+      perform private.refuse(422, 'idempotency_key_reused', 'This Idempotency-Key belongs to another change.');
+    end if;
+  else
+    select * into other from public.seat_changes
+    where organization_id = p_organization_id and kind <> 'checkout'
+      and state in ('open', 'awaiting_payment', 'stuck');
+    if found then
+      perform private.refuse(409, 'change_in_progress', 'Another change is under way.', private.change_answer(other));
+    end if;
+    perform private.expire_invitations(p_organization_id);
+    select * into organization from public.organizations where id = p_organization_id;
+    change := private.require_seat_change(organization, p_plan, p_billing_period, p_seats);
+    perform private.require_room_at_stripe(change.stripe_subscription_id, change.kind = 'now');
+
+    -- A checkout that is still open has nothing left to buy.
+    update public.seat_changes set state = 'superseded' where organization_id = p_organization_id and state = 'open';
+    insert into public.seat_changes (
+      organization_id, kind, plan, billing_period, seats, actor, expires_at, idempotency_key, stripe_subscription_id,
+      plan_before, billing_period_before, seats_before, renewal_seats_before, proration_date, period_end
+    ) values (
+      p_organization_id, change.kind, change.plan, change.billing_period, p_seats, p_actor,
+      clock_timestamp() + interval '23 hours', p_idempotency_key, change.stripe_subscription_id, change.plan_before,
+      change.billing_period_before, change.seats_before, change.renewal_seats_before,
+      date_trunc('second', coalesce(p_proration_date, clock_timestamp())), change.period_end
+    ) returning * into change;
+    -- Seats that are given up are given up here first: nobody can take them now.
+    perform private.choose_subscription(p_organization_id);
+  end if;
+
+  select * into known from private.stripe_subscriptions where stripe_subscription_id = change.stripe_subscription_id;
+  return private.change_answer(change) || jsonb_build_object(
+    'subscriptionId', change.stripe_subscription_id,
+    'itemId', known.stripe_item_id,
+    'version', known.version,
+    'lookupKey', (
+      select lookup_key from public.plan_prices where (plan, billing_period) = (change.plan, change.billing_period)
+    ),
+    'prorationDate', extract(epoch from change.proration_date)::bigint,
+    'startsPeriod', change.billing_period <> change.billing_period_before,
+    'planBefore', change.plan_before,
+    'seatsBefore', change.renewal_seats_before
+  );
+end;
+$function$;
+
+grant execute on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) to service_role;
 
 CREATE OR REPLACE FUNCTION public.sync_organization_counts(p_organization_id uuid)
  RETURNS TABLE(members_count integer, pending_invitations_count integer, drifted boolean)

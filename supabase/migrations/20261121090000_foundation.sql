@@ -9,15 +9,20 @@ comment on schema private is
 create table private.settings (
   only_row boolean not null default true,
   default_organization_status text not null default 'approved',
+  grace_period interval not null default '7 days',
   constraint settings_pkey primary key (only_row),
   constraint settings_only_row check (only_row),
   constraint settings_default_organization_status_known
-    check (default_organization_status in ('pending', 'approved', 'suspended'))
+    check (default_organization_status in ('pending', 'approved', 'suspended')),
+  constraint settings_grace_period_not_negative check (grace_period >= interval '0')
 );
 
 comment on table private.settings is 'One row: what an operator may set without a deploy.';
 comment on column private.settings.default_organization_status is
   'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
+
+comment on column private.settings.grace_period is
+  'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
 
 insert into private.settings default values;
 

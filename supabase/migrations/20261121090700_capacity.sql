@@ -10,6 +10,7 @@ set search_path = ''
 as $$
   select
     o.status = 'approved' and o.deleted_at is null
+      and coalesce(s.grace_until > now(), true)
       and least(o.seat_limit, s.renewal_seats) - o.seats_used >= 1,
     o.members_count,
     o.seat_limit,
@@ -89,9 +90,15 @@ set search_path = ''
 as $$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
+  subscription public.organization_subscriptions;
   capacity record;
 begin
   perform private.require_approved(organization);
+  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
+  if subscription.grace_until <= now() then
+    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
+      jsonb_build_object('graceUntil', subscription.grace_until));
+  end if;
   perform private.expire_invitations(p_organization_id);
   select * into capacity from public.check_organization_capacity(p_organization_id);
   if capacity.remaining_seats < p_seats then
@@ -105,7 +112,7 @@ end;
 $$;
 
 comment on function private.require_seats(uuid, integer) is
-  'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409) and what private.require_approved() raises.';
+  'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409), payment_overdue (409) and what private.require_approved() raises.';
 
 create function public.set_organization_status(p_organization_id uuid, p_status text, p_actor text) returns void
 language plpgsql

@@ -32,13 +32,16 @@ begin
       when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period) as billing_period,
     coalesce((item ->> 'quantity')::integer, 0) as quantity,
     -- On the item, not on the subscription (Stripe: Subscription Item object).
+    to_timestamp((item ->> 'current_period_start')::bigint) as current_period_start,
     to_timestamp((item ->> 'current_period_end')::bigint) as current_period_end,
+    coalesce(jsonb_typeof(p_subscription -> 'pending_update') = 'object', false) as pending_update,
     coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
       or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false) as cancel_at_period_end,
     to_timestamp((p_subscription ->> 'created')::bigint) as stripe_created_at
   into
     state.stripe_subscription_id, state.stripe_item_id, state.status, state.plan, state.billing_period,
-    state.quantity, state.current_period_end, state.cancel_at_period_end, state.stripe_created_at
+    state.quantity, state.current_period_start, state.current_period_end, state.pending_update,
+    state.cancel_at_period_end, state.stripe_created_at
   from jsonb_array_elements(p_subscription #> '{items,data}') with ordinality as listed (item, n)
   left join public.plan_prices as price on price.lookup_key = item #>> '{price,lookup_key}'
   -- A lookup key moves on when a price is replaced; subscribers stay behind on
@@ -116,7 +119,9 @@ as $$
     plan = excluded.plan,
     billing_period = excluded.billing_period,
     quantity = excluded.quantity,
+    current_period_start = excluded.current_period_start,
     current_period_end = excluded.current_period_end,
+    pending_update = excluded.pending_update,
     cancel_at_period_end = excluded.cancel_at_period_end,
     first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
     stripe_created_at = excluded.stripe_created_at,
@@ -129,23 +134,74 @@ $$;
 comment on function private.record_subscription(private.stripe_subscriptions) is
   'Writes a state of a subscription that has been found to be the newest. The organization is locked by the caller.';
 
+create function private.held_change(p_known private.stripe_subscriptions) returns public.seat_changes
+language sql
+stable
+set search_path = ''
+as $$
+  select *
+  from public.seat_changes
+  where stripe_subscription_id = p_known.stripe_subscription_id
+    and kind = 'renewal'
+    and period_end = p_known.current_period_end
+    and private.seats_of(p_known) > 0
+    and (
+      state in ('open', 'stuck') and p_known.quantity in (seats, renewal_seats_before)
+      or state = 'scheduled' and (p_known.quantity, p_known.plan) = (seats, plan)
+    )
+  order by created_at desc
+  limit 1;
+$$;
+
+comment on function private.held_change(private.stripe_subscriptions) is
+  'The renewal change of ours that explains the quantity in Stripe, all null when none does: until its period ends, the seats and the plan that are paid for stay. A quantity that somebody else has set is no such change, and counts at once.';
+
+create function private.seats_to_come(p_subscription_id text) returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select seats
+  from public.seat_changes
+  where stripe_subscription_id = p_subscription_id
+    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck');
+$$;
+
+comment on function private.seats_to_come(text) is
+  'The seats of the change that Stripe may make at any moment, null when none is under way: another billing period can come with fewer seats, and nobody may take those meanwhile.';
+
 create function private.choose_subscription(p_organization_id uuid) returns void
 language sql
 set search_path = ''
 as $$
-  -- One that gives seats before one that gives none, then the newest.
+  -- One that gives seats before one that gives none, then the newest. An
+  -- organization with free seats alone has none at all.
   insert into public.organization_subscriptions as current (
     organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
-    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end
+    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
   )
   select
-    known.organization_id, known.stripe_subscription_id, known.stripe_item_id, known.status, known.plan,
-    known.billing_period, private.seats_of(known), private.seats_of(known), known.current_period_end,
-    known.cancel_at_period_end
-  from private.stripe_subscriptions as known
-  where known.organization_id = p_organization_id
-  order by private.seats_of(known) > 0 desc, known.stripe_created_at desc, known.stripe_subscription_id desc
-  limit 1
+    p_organization_id, known.stripe_subscription_id, known.stripe_item_id, coalesce(known.status, 'none'),
+    coalesce(held.plan_before, known.plan), known.billing_period,
+    case when seats.given > 0 then coalesce(held.seats_before, seats.given) else seats.granted end,
+    case
+      when seats.given > 0 then least(seats.given, held.seats, private.seats_to_come(known.stripe_subscription_id))
+      when seats.granted > 0 then seats.granted
+      when known.stripe_subscription_id is not null then 0
+    end,
+    known.current_period_end, coalesce(known.cancel_at_period_end, false),
+    case when known.status = 'past_due'
+      then known.current_period_start + (select grace_period from private.settings) end
+  from (select coalesce(max(granted_seats), 0) as granted
+    from public.organization_subscriptions where organization_id = p_organization_id) as free
+  left join lateral (
+    select * from private.stripe_subscriptions as s
+    where s.organization_id = p_organization_id
+    order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
+    limit 1
+  ) as known on true
+  cross join lateral (select private.seats_of(known) as given, free.granted) as seats
+  left join lateral private.held_change(known) as held on true
   on conflict (organization_id) do update set
     stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
     stripe_seat_item_id = excluded.stripe_seat_item_id,
@@ -155,15 +211,16 @@ as $$
     purchased_seats = excluded.purchased_seats,
     renewal_seats = excluded.renewal_seats,
     current_period_end = excluded.current_period_end,
-    cancel_at_period_end = excluded.cancel_at_period_end
+    cancel_at_period_end = excluded.cancel_at_period_end,
+    grace_until = excluded.grace_until
   where (
     current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
     current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
-    current.cancel_at_period_end
+    current.cancel_at_period_end, current.grace_until
   ) is distinct from (
     excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
     excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
-    excluded.cancel_at_period_end
+    excluded.cancel_at_period_end, excluded.grace_until
   );
 $$;
 
@@ -179,9 +236,10 @@ immutable
 set search_path = ''
 as $$
   select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
-      p_one.current_period_end, p_one.cancel_at_period_end)
+      p_one.current_period_start, p_one.current_period_end, p_one.pending_update, p_one.cancel_at_period_end)
     is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
-      p_other.quantity, p_other.current_period_end, p_other.cancel_at_period_end);
+      p_other.quantity, p_other.current_period_start, p_other.current_period_end, p_other.pending_update,
+      p_other.cancel_at_period_end);
 $$;
 
 comment on function private.same_subscription(private.stripe_subscriptions, private.stripe_subscriptions) is
@@ -405,6 +463,7 @@ begin
     'checkout.session.completed', 'checkout.session.async_payment_succeeded',
     'checkout.session.async_payment_failed', 'checkout.session.expired',
     'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+    'customer.subscription.pending_update_applied', 'customer.subscription.pending_update_expired',
     'invoice.paid', 'invoice.payment_failed'
   ) then
     return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
@@ -429,7 +488,7 @@ begin
       perform private.settle_checkout(before.id, object, event_type);
     end if;
     if verdict = 'newer' then
-      perform private.choose_subscription(before.id);
+      perform private.take_in_subscription(before.id, subscription_id);
     end if;
   end if;
   return private.stripe_outcome(this_event_id, before, verdict);

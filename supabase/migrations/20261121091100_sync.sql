@@ -277,7 +277,45 @@ $$;
 comment on function private.reconcile_memberships(public.organizations, jsonb, timestamptz) is
   'Makes our active members those that Clerk lists; returns what had drifted.';
 
-create function private.reconcile_subscriptions(p_organization_id uuid, p_subscriptions jsonb, p_read_at timestamptz)
+create function private.reconcile_changes(p_organization_id uuid, p_started_at timestamptz) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := '[]';
+  known private.stripe_subscriptions;
+  before public.seat_changes;
+  after public.seat_changes;
+begin
+  for before in
+    select * from public.seat_changes
+    where organization_id = p_organization_id and kind <> 'checkout' and updated_at < p_started_at
+      and state in ('open', 'awaiting_payment', 'stuck', 'scheduled')
+    order by created_at
+  loop
+    select * into known from private.stripe_subscriptions where stripe_subscription_id = before.stripe_subscription_id;
+    perform private.settle_changes(known);
+    -- Still open after what Stripe shows: it never heard of it.
+    update public.seat_changes set state = 'failed', error = 'never_reached_stripe'
+    where id = before.id and state in ('open', 'stuck');
+    select * into after from public.seat_changes where id = before.id;
+    if after.state <> before.state then
+      found_drift := found_drift || private.drift('seat_change', after.id::text, before.state, after.state);
+    end if;
+  end loop;
+  return found_drift;
+end;
+$$;
+
+comment on function private.reconcile_changes(uuid, timestamptz) is
+  'Settles the changes that were left under way, by the subscriptions as Stripe has just shown them; returns which.';
+
+create function private.reconcile_subscriptions(
+  p_organization_id uuid,
+  p_subscriptions jsonb,
+  p_read_at timestamptz,
+  p_started_at timestamptz
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -326,6 +364,12 @@ begin
     found_drift := found_drift || private.drift('subscription', known.stripe_subscription_id, 'alive', 'unknown to Stripe');
   end loop;
 
+  found_drift := found_drift || private.reconcile_changes(p_organization_id, p_started_at);
+  update public.seat_changes as c
+  set payment_url = subscription #>> '{latest_invoice,hosted_invoice_url}'
+  from jsonb_array_elements(p_subscriptions) as l (subscription)
+  where c.organization_id = p_organization_id and c.stripe_subscription_id = subscription ->> 'id'
+    and c.state = 'awaiting_payment' and c.payment_url is null;
   perform private.choose_subscription(p_organization_id);
   select * into after from public.organization_subscriptions where organization_id = p_organization_id;
   if found_drift = '[]' and before is distinct from after then
@@ -336,7 +380,7 @@ begin
 end;
 $$;
 
-comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz) is
+comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz, timestamptz) is
   'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
 
 create function private.sync_summary(p_organization_id uuid, p_drift jsonb) returns jsonb
@@ -409,7 +453,7 @@ begin
   end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
-      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint)
+      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
     );
   end if;
   update public.organizations set last_synced_at = clock_timestamp() where id = organization.id;

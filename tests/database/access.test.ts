@@ -43,11 +43,17 @@ const WRITING = [
   "public.attach_stripe_customer(uuid, text, text)",
   "public.claim_organization_sync(uuid, text, integer)",
   "public.claim_sync_batch(integer, integer, timestamp with time zone)",
+  "public.grant_seats(uuid, integer, text, text)",
+  "public.mark_seat_change_stuck(uuid, text)",
+  "public.preview_seat_change(uuid, text, integer, text, text)",
   "public.reconcile_organization(jsonb, jsonb, jsonb, text)",
   "public.record_sync_run(timestamp with time zone, integer, integer, jsonb)",
   "public.request_membership(text, text, text)",
+  "public.seat_summary(uuid, text)",
   "public.set_organization_status(uuid, text, text)",
+  "public.settle_seat_change(uuid, jsonb, text)",
   "public.start_checkout(uuid, text, text, text, integer, text, text, text)",
+  "public.start_seat_change(uuid, text, integer, text, text, text, text, timestamp with time zone)",
   "public.sync_organization_counts(uuid)",
 ];
 

@@ -69,6 +69,7 @@ export function stripeSubscription(
     defaultPaymentMethod: null,
     trial: null,
     missingPaymentMethod: "create_invoice",
+    testClock: null,
     anchor: created,
     now: created,
   });

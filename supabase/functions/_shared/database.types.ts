@@ -164,6 +164,8 @@ export type Database = {
           "cancel_at_period_end": boolean;
           "created_at": string;
           "current_period_end": string | null;
+          "grace_until": string | null;
+          "granted_seats": number;
           "organization_id": string;
           "plan": string | null;
           "purchased_seats": number;
@@ -180,6 +182,8 @@ export type Database = {
           "cancel_at_period_end"?: boolean;
           "created_at"?: string;
           "current_period_end"?: string | null;
+          "grace_until"?: string | null;
+          "granted_seats"?: number;
           "organization_id": string;
           "plan"?: string | null;
           "purchased_seats"?: number;
@@ -195,6 +199,8 @@ export type Database = {
           "cancel_at_period_end"?: boolean;
           "created_at"?: string;
           "current_period_end"?: string | null;
+          "grace_until"?: string | null;
+          "granted_seats"?: number;
           "organization_id"?: string;
           "plan"?: string | null;
           "purchased_seats"?: number;
@@ -360,50 +366,80 @@ export type Database = {
         Row: {
           "actor": string;
           "billing_period": string;
-          "cancel_url": string;
+          "billing_period_before": string | null;
+          "cancel_url": string | null;
           "created_at": string;
+          "error": string | null;
           "expires_at": string;
           "id": string;
+          "idempotency_key": string | null;
           "kind": string;
           "organization_id": string;
+          "payment_url": string | null;
+          "period_end": string | null;
           "plan": string;
+          "plan_before": string | null;
+          "proration_date": string | null;
+          "renewal_seats_before": number | null;
           "seats": number;
+          "seats_before": number | null;
           "state": string;
           "stripe_checkout_session_id": string | null;
-          "success_url": string;
+          "stripe_subscription_id": string | null;
+          "success_url": string | null;
           "updated_at": string;
         };
         ComputedFields: never;
         Insert: {
           "actor": string;
           "billing_period": string;
-          "cancel_url": string;
+          "billing_period_before"?: string | null;
+          "cancel_url"?: string | null;
           "created_at"?: string;
+          "error"?: string | null;
           "expires_at": string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "kind": string;
           "organization_id": string;
+          "payment_url"?: string | null;
+          "period_end"?: string | null;
           "plan": string;
+          "plan_before"?: string | null;
+          "proration_date"?: string | null;
+          "renewal_seats_before"?: number | null;
           "seats": number;
+          "seats_before"?: number | null;
           "state"?: string;
           "stripe_checkout_session_id"?: string | null;
-          "success_url": string;
+          "stripe_subscription_id"?: string | null;
+          "success_url"?: string | null;
           "updated_at"?: string;
         };
         Update: {
           "actor"?: string;
           "billing_period"?: string;
-          "cancel_url"?: string;
+          "billing_period_before"?: string | null;
+          "cancel_url"?: string | null;
           "created_at"?: string;
+          "error"?: string | null;
           "expires_at"?: string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "kind"?: string;
           "organization_id"?: string;
+          "payment_url"?: string | null;
+          "period_end"?: string | null;
           "plan"?: string;
+          "plan_before"?: string | null;
+          "proration_date"?: string | null;
+          "renewal_seats_before"?: number | null;
           "seats"?: number;
+          "seats_before"?: number | null;
           "state"?: string;
           "stripe_checkout_session_id"?: string | null;
-          "success_url"?: string;
+          "stripe_subscription_id"?: string | null;
+          "success_url"?: string | null;
           "updated_at"?: string;
         };
         Relationships: [
@@ -412,6 +448,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "seat_changes_plan_before_fkey";
+            columns: ["plan_before"];
+            isOneToOne: false;
+            referencedRelation: "plans";
             referencedColumns: ["id"];
           },
           {
@@ -515,6 +558,29 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "grant_seats": {
+        Args: {
+          "p_actor": string;
+          "p_organization_id": string;
+          "p_reason": string;
+          "p_seats": number;
+        };
+        Returns: undefined;
+      };
+      "mark_seat_change_stuck": {
+        Args: { "p_error": string; "p_seat_change_id": string };
+        Returns: undefined;
+      };
+      "preview_seat_change": {
+        Args: {
+          "p_billing_period"?: string;
+          "p_clerk_org_id": string;
+          "p_organization_id": string;
+          "p_plan"?: string;
+          "p_seats": number;
+        };
+        Returns: Json;
+      };
       "reconcile_organization": {
         Args: { "p_actor": string; "p_clerk": Json; "p_lease": Json; "p_stripe": Json };
         Returns: Json;
@@ -532,9 +598,17 @@ export type Database = {
         Args: { "p_clerk_user_id": string; "p_email": string; "p_join_code": string };
         Returns: string;
       };
+      "seat_summary": {
+        Args: { "p_clerk_org_id": string; "p_organization_id": string };
+        Returns: Json;
+      };
       "set_organization_status": {
         Args: { "p_actor": string; "p_organization_id": string; "p_status": string };
         Returns: undefined;
+      };
+      "settle_seat_change": {
+        Args: { "p_answer": Json; "p_error"?: string; "p_seat_change_id": string };
+        Returns: Json;
       };
       "start_checkout": {
         Args: {
@@ -546,6 +620,19 @@ export type Database = {
           "p_plan": string;
           "p_seats": number;
           "p_success_url": string;
+        };
+        Returns: Json;
+      };
+      "start_seat_change": {
+        Args: {
+          "p_actor": string;
+          "p_billing_period"?: string;
+          "p_clerk_org_id": string;
+          "p_idempotency_key": string;
+          "p_organization_id": string;
+          "p_plan"?: string;
+          "p_proration_date"?: string;
+          "p_seats": number;
         };
         Returns: Json;
       };
