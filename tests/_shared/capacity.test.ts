@@ -4,6 +4,7 @@ import {
   availableSeats,
   capacityMessage,
   fittingPlan,
+  formatAmount,
   isAtCapacity,
   isNearCapacity,
   isOverCapacity,
@@ -133,4 +134,12 @@ Deno.test("capacityMessage() speaks French", () => {
     "Le nombre de sièges passe à 4 au renouvellement, et autant sont utilisés.",
   );
   strictEqual(capacityMessage(usage(5, 2), "fr"), "3 sièges sur 5 sont disponibles.");
+});
+
+Deno.test("formatAmount() knows how many decimals a currency has", () => {
+  strictEqual(formatAmount(4700, "usd", "en"), "$47.00");
+  strictEqual(formatAmount(4700, "jpy", "en"), "¥4,700");
+  strictEqual(formatAmount(4700, "kwd", "en").replaceAll("\u00a0", " "), "KWD 4.700");
+  strictEqual(formatAmount(470000, "isk", "en").replaceAll("\u00a0", " "), "ISK 4,700");
+  strictEqual(formatAmount(-4750, "EUR", "fr").replaceAll(/\s/g, " "), "-47,50 €");
 });

@@ -109,6 +109,26 @@ export function seatCost(price: PlanPrice, seats: number): SeatCost {
   };
 }
 
+/**
+ * Currencies that Stripe writes with two decimals although ISO 4217 gives them none (Stripe:
+ * currencies, special cases).
+ */
+const TWO_DECIMALS_AT_STRIPE = ["isk", "ugx"];
+
+/**
+ * An amount for people, in the words of a language.
+ *
+ * @param amount in the currency's smallest unit, as Stripe writes it.
+ * @param currency ISO 4217, in any case.
+ */
+export function formatAmount(amount: number, currency: string, locale: Locale): string {
+  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
+  const decimals = TWO_DECIMALS_AT_STRIPE.includes(currency.toLowerCase())
+    ? 2
+    : format.resolvedOptions().maximumFractionDigits ?? 2;
+  return format.format(amount / 10 ** decimals);
+}
+
 const messages = {
   en: {
     none: () => "No seats have been purchased yet.",

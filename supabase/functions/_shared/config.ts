@@ -27,6 +27,8 @@ const settings = {
   CLERK_WEBHOOK_SIGNING_SECRET: list.default([]),
   /** The local stack's emulator; unset anywhere else. */
   CLERK_API_URL: z.url().optional(),
+  /** Where alerts go; without it they are in the log alone. */
+  SENTRY_DSN: z.url().optional(),
 };
 
 type Settings = { [Name in keyof typeof settings]: z.output<(typeof settings)[Name]> };

@@ -63,13 +63,32 @@ function toApiError(error: unknown): unknown {
   const cause = new Error(
     `Stripe ${status} ${error.code ?? error.type} (${error.requestId ?? "no request id"})`,
   );
-  if (status === 429 || status >= 500) {
+  // 409: the same idempotency key is at work in another request (Stripe: errors).
+  if (status === 409 || status === 429 || status >= 500) {
     return ApiError.of("stripe_unavailable", "Stripe did not answer. Try again.", {
       retryAfter: Number(error.headers?.["retry-after"] ?? 5),
       cause,
     });
   }
   return ApiError.of("stripe_error", "Stripe refused the request.", { cause });
+}
+
+/**
+ * The price that stands in Stripe under a lookup key.
+ *
+ * @throws {ApiError} `price_not_found` (503), and what `stripeAnswer()` throws.
+ */
+export async function findPrice(stripe: Stripe, lookupKey: string): Promise<string> {
+  const prices = await stripeAnswer(
+    stripe.prices.list({ lookup_keys: [lookupKey], active: true, limit: 1 }),
+  );
+  const price = prices.data[0];
+  if (price === undefined) {
+    throw ApiError.of("price_not_found", "This plan has no price in Stripe yet.", {
+      details: { lookupKey },
+    });
+  }
+  return price.id;
 }
 
 /** Stripe's own time when it answered, in seconds, from the `Date` header; ours without one. */

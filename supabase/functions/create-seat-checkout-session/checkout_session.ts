@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { answerOf, type ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
-import { isKeptByStripe, stripeAnswer } from "../_shared/stripe.ts";
+import { findPrice, isKeptByStripe, stripeAnswer } from "../_shared/stripe.ts";
 import type { Purchase, StartedCheckout } from "./handler.ts";
 
 interface Connections {
@@ -114,19 +114,6 @@ async function createCustomer(
   }));
   await stripeAnswer(stripe.customers.update(attached, { name: started.organizationName }));
   return attached;
-}
-
-async function findPrice(stripe: Stripe, lookupKey: string): Promise<string> {
-  const prices = await stripeAnswer(
-    stripe.prices.list({ lookup_keys: [lookupKey], active: true, limit: 1 }),
-  );
-  const price = prices.data[0];
-  if (price === undefined) {
-    throw ApiError.of("price_not_found", "This plan has no price in Stripe yet.", {
-      details: { lookupKey },
-    });
-  }
-  return price.id;
 }
 
 async function closeEarlierSessions(

@@ -6,7 +6,7 @@ import { answerOf, type ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { requireAdminSession, type SessionSettings } from "../_shared/session.ts";
 import { openCheckoutSession } from "./checkout_session.ts";
-import { type ReturnSettings, returnUrls } from "./return_urls.ts";
+import { type ReturnSettings, returnUrls } from "../_shared/return_urls.ts";
 
 /** What the handler works with. */
 export interface Dependencies {

@@ -63,7 +63,10 @@ Deno.test("another plan and period are followed", async () => {
   const price = await priceOf(clients, "seatkeeper_max_yearly");
   await afterwards(
     { subscriptionId },
-    stripe.subscriptions.update(subscriptionId, { items: [{ id: itemId, price, quantity: 30 }] }),
+    stripe.subscriptions.update(subscriptionId, {
+      items: [{ id: itemId, price, quantity: 30 }],
+      billing_cycle_anchor: { type: "now" },
+    }),
   );
   await assertNumbers(organization, { plan: "max", limit: 30 });
   const { plan, period } = only(

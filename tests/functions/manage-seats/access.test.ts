@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { stackEnv } from "../../stack.ts";
+import { assertRefused, type Call, callFunction, functionsOf } from "../api.ts";
+import { connect } from "../clients.ts";
+import { addMembers, createOrganization, tokenOf } from "../organizations.ts";
+import { countRequests } from "../requests.ts";
+import { intentsOf } from "../rows.ts";
+import { createSubscriber, type Subscriber } from "./seats.ts";
+
+const clients = connect(stackEnv());
+const { clerk, env, sql, stripeControl } = clients;
+
+const ROUTES: { route: string; call: Call; forMembers?: true; readsFirst?: true }[] = [
+  { route: "", call: { method: "GET" }, forMembers: true, readsFirst: true },
+  { route: "/preview", call: { body: { seats: 9 } } },
+  {
+    route: "/change",
+    call: { body: { seats: 9 }, headers: { "idempotency-key": "access" } },
+  },
+  { route: "/scheduled-change", call: { method: "DELETE" }, readsFirst: true },
+  { route: "/portal", call: { body: {} }, readsFirst: true },
+  { route: "/changes", call: { method: "GET" }, readsFirst: true },
+];
+
+/** Calls every route with a token; asserts that each refuses so, and that nothing has happened. */
+async function assertAllRefused(
+  subscriber: Subscriber,
+  token: string | undefined,
+  expectedOf: (route: typeof ROUTES[number]) => [number, string] | null,
+): Promise<void> {
+  const before = await intentsOf(sql, subscriber);
+  const requests = await countRequests(stripeControl, { contains: subscriber.customerId });
+  for (const route of ROUTES) {
+    const expected = expectedOf(route);
+    if (expected === null) continue;
+    const answer = await callFunction(
+      functionsOf(clients),
+      `manage-seats/${subscriber.id}${route.route}`,
+      token === undefined ? route.call : { ...route.call, token },
+    );
+    assertRefused(answer, ...expected);
+  }
+  assert.equal(await requests.hits(), 0);
+  await requests.remove();
+  assert.deepEqual(await intentsOf(sql, subscriber), before);
+}
+
+Deno.test("a call without a token is refused", async () => {
+  const subscriber = await createSubscriber(clients);
+  await assertAllRefused(subscriber, undefined, () => [401, "missing_token"]);
+});
+
+Deno.test("a call with a token that is forged or over is refused", async () => {
+  const subscriber = await createSubscriber(clients);
+  const { token, adminId: userId, clerkId: organizationId } = subscriber;
+  const [header, claims, signature = ""] = token.split(".");
+  const forged = [header, claims, signature.split("").reverse().join("")].join(".");
+  const over = await clerk.sessionToken({
+    userId,
+    organizationId,
+    azp: env.SITE_URL,
+    expiresInSeconds: -60,
+  });
+  const elsewhere = await clerk.sessionToken({
+    userId,
+    organizationId,
+    azp: "https://evil.example",
+  });
+  for (const wrong of [forged, over, elsewhere]) {
+    await assertAllRefused(subscriber, wrong, () => [401, "invalid_token"]);
+  }
+});
+
+Deno.test("a member may look, and change nothing", async () => {
+  const subscriber = await createSubscriber(clients);
+  const [userId = ""] = await addMembers(clients, subscriber, 1);
+  const token = await tokenOf(clients, userId, subscriber.clerkId);
+
+  await assertAllRefused(
+    subscriber,
+    token,
+    ({ forMembers }) => forMembers ? null : [403, "not_organization_admin"],
+  );
+  const { status } = await callFunction(functionsOf(clients), `manage-seats/${subscriber.id}`, {
+    method: "GET",
+    token,
+  });
+  assert.equal(status, 200);
+});
+
+for (const who of ["the admin of another organization", "nobody's member"] as const) {
+  Deno.test(`${who} can't even look`, async () => {
+    const subscriber = await createSubscriber(clients);
+    const token = who === "nobody's member"
+      ? await clerk.sessionToken({ userId: (await clerk.createUser()).id, azp: env.SITE_URL })
+      : (await createOrganization(clients)).token;
+
+    await assertAllRefused(subscriber, token, ({ forMembers, readsFirst }) => [
+      403,
+      forMembers || (readsFirst && who !== "nobody's member")
+        ? "not_organization_member"
+        : "not_organization_admin",
+    ]);
+  });
+}
+
+Deno.test("an organization that nobody knows is not told from that of others", async () => {
+  const { token } = await createOrganization(clients);
+  for (const { route, call, forMembers, readsFirst } of ROUTES) {
+    const name = `manage-seats/${crypto.randomUUID()}${route}`;
+    const answer = await callFunction(functionsOf(clients), name, { ...call, token });
+    const code = forMembers || readsFirst ? "not_organization_member" : "not_organization_admin";
+    assertRefused(answer, 403, code);
+  }
+});
+
+Deno.test("whoever is taken out of the organization's admins may look at nothing but the seats", async () => {
+  const subscriber = await createSubscriber(clients);
+  const { publicUserData } = await clerk.addMember(subscriber.clerkId, { role: "org:admin" });
+  const userId = publicUserData?.userId ?? "";
+  const admin = await tokenOf(clients, userId, subscriber.clerkId);
+  const look = (token: string) =>
+    callFunction(functionsOf(clients), `manage-seats/${subscriber.id}/changes`, {
+      method: "GET",
+      token,
+    });
+  assert.equal((await look(admin)).status, 200);
+
+  await clerk.client.organizations.updateOrganizationMembership({
+    organizationId: subscriber.clerkId,
+    userId,
+    role: "org:member",
+  });
+
+  assertRefused(
+    await look(await tokenOf(clients, userId, subscriber.clerkId)),
+    403,
+    "not_organization_admin",
+  );
+});

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { createHandler } from "../../../supabase/functions/manage-seats/handler.ts";
+import { assertRefused } from "../api.ts";
+import type { Clients } from "../clients.ts";
+import { createOrganization, settled } from "../organizations.ts";
+import {
+  callSeats,
+  type Change,
+  clickChange,
+  preview,
+  seatsOf,
+  type Subscriber,
+  subscriptionOf,
+} from "./seats.ts";
+
+const HOUR = 60 * 60;
+
+/** The plans as the catalogue sells them. */
+const PLANS = {
+  pro: { rank: 1, min: 1, max: 20 },
+  max: { rank: 2, min: 21, max: 50 },
+  ultra: { rank: 3, min: 51, max: 100 },
+} as const;
+
+type Plan = keyof typeof PLANS;
+
+/** What can be paid for. */
+interface Terms {
+  readonly plan: Plan;
+  readonly billingPeriod: "monthly" | "yearly";
+  readonly seats: number;
+}
+
+/** Where a walk begins: what is bought, and when. */
+export interface Beginning extends Terms {
+  readonly at: number;
+}
+
+/** One step of a walk through time. */
+export type Step =
+  | { readonly kind: "wait"; readonly periods: number }
+  /** `delay`: seconds from the preview to the change. */
+  | { readonly kind: "change"; readonly wish: Terms; readonly delay: number }
+  | { readonly kind: "undo" };
+
+/** Terms that a plan sells. */
+export const terms: fc.Arbitrary<Terms> = fc.constantFrom(...Object.keys(PLANS) as Plan[])
+  .chain((plan) =>
+    fc.record({
+      plan: fc.constant(plan),
+      billingPeriod: fc.constantFrom("monthly" as const, "yearly" as const),
+      seats: fc.integer({ min: PLANS[plan].min, max: PLANS[plan].max }),
+    })
+  );
+
+/** A step, of any kind. */
+export const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      periods: fc.oneof(
+        fc.double({ min: 0, max: 1.2, noNaN: true }),
+        fc.constantFrom(0.999_999_9, 1, 2),
+      ),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("change" as const),
+      wish: fc.oneof(terms, terms.map((one) => ({ ...one, seats: one.seats + 3 }))),
+      delay: fc.nat(HOUR),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("undo" as const) }) },
+);
+
+/** One organization's walk on a test clock, and beside it what it must lead to. */
+export class Walk {
+  #paid: Terms;
+  #scheduled: Terms | null = null;
+  #now: number;
+
+  private constructor(
+    private readonly clients: Clients,
+    private readonly base: string,
+    private readonly clock: string,
+    private readonly subscriber: Subscriber,
+    { at, ...paid }: Beginning,
+  ) {
+    this.#now = at;
+    this.#paid = paid;
+  }
+
+  /** Runs with a walk of a new organization that pays for what it begins with. */
+  static async run(
+    clients: Clients,
+    beginning: Beginning,
+    take: (walk: Walk) => Promise<void>,
+    dependencies: Omit<Parameters<typeof createHandler>[0], "now">,
+  ): Promise<void> {
+    const organization = await createOrganization(clients);
+    const { stripe } = clients;
+    const clock = await stripe.testHelpers.testClocks.create({ frozen_time: beginning.at });
+    const subscriber = {
+      ...organization,
+      ...await buyOn(clients, clock.id, organization, beginning),
+    };
+    const now = () => walk.#now * 1000;
+    const handler = createHandler({ ...dependencies, now });
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
+    const base = `http://127.0.0.1:${server.addr.port}`;
+    const walk: Walk = new Walk(clients, base, clock.id, subscriber, beginning);
+    try {
+      await walk.check();
+      await take(walk);
+    } finally {
+      await server.shutdown();
+    }
+  }
+
+  /** Takes one step, and asserts what it must have led to. */
+  async take(step: Step): Promise<void> {
+    if (step.kind === "wait") await this.#wait(await this.#after(step.periods));
+    else if (step.kind === "undo") await this.#undo();
+    else await this.#change(step.wish, step.delay);
+    await this.check();
+  }
+
+  /** Asserts that Postgres has what the model has. */
+  async check(): Promise<void> {
+    await settled(this.clients, this.subscriber.subscriptionId);
+    assert.deepEqual(await seatsOf(this.clients, this.subscriber), {
+      plan: this.#paid.plan,
+      purchased: this.#paid.seats,
+      renewal: (this.#scheduled ?? this.#paid).seats,
+    });
+  }
+
+  /** Asserts that Stripe bills at renewal what the model has. */
+  async checkStripe(): Promise<void> {
+    const { quantity, lookupKey } = await subscriptionOf(this.clients, this.subscriber);
+    const { plan, billingPeriod, seats } = this.#scheduled ?? this.#paid;
+    assert.deepEqual([quantity, lookupKey], [seats, `seatkeeper_${plan}_${billingPeriod}`]);
+  }
+
+  /** How a wish ends: a kind of change, or the code of the refusal. */
+  #judge(wish: Terms): { kind: "now" | "renewal" } | { code: string } {
+    const plan = PLANS[wish.plan];
+    if (wish.seats < plan.min || wish.seats > plan.max) return { code: "seats_out_of_bounds" };
+    const step = plan.rank - PLANS[this.#paid.plan].rank;
+    const isFree = step <= 0 && wish.seats <= this.#paid.seats &&
+      wish.billingPeriod === this.#paid.billingPeriod;
+    if (isSame(wish, this.#scheduled ?? this.#paid)) return { code: "nothing_to_change" };
+    if (step < 0 && !isFree) return { code: "downgrade_alone" };
+    if (!isFree && this.#scheduled !== null) return { code: "change_scheduled" };
+    return { kind: isFree ? "renewal" : "now" };
+  }
+
+  async #change(wish: Terms, delay: number): Promise<void> {
+    const expected = this.#judge(wish);
+    const shown = await preview(this.clients, this.subscriber, { ...wish }, this.base);
+    if ("code" in expected) {
+      assert.deepEqual([shown.outcome, shown.code], ["refused", expected.code]);
+      const answer = await this.#click({ ...wish });
+      assertRefused(
+        answer,
+        expected.code.includes("bounds") || expected.code.includes("alone") ? 422 : 409,
+        expected.code,
+      );
+      return;
+    }
+    assert.equal(shown.outcome, expected.kind);
+    await this.#wait(Math.min(this.#now + delay, await this.#periodEnd() - 1));
+    const before = await subscriptionOf(this.clients, this.subscriber);
+    const startsPeriod = wish.billingPeriod !== this.#paid.billingPeriod;
+
+    const { status, body } = await this.#click({
+      ...wish,
+      ...(shown.prorationDate === null ? {} : { prorationDate: shown.prorationDate }),
+    });
+
+    assert.equal(status, 200, JSON.stringify(body));
+    const { subscription } = await subscriptionOf(this.clients, this.subscriber);
+    const { latest_invoice: invoice } = subscription;
+    assert(invoice !== null && typeof invoice === "object");
+    if (expected.kind === "now") {
+      assert.equal(invoice.amount_due, shown.dueToday);
+      assert.notEqual(invoice.id, idOf(before.subscription.latest_invoice));
+      assert.deepEqual([invoice.status, body.state], ["paid", "completed"]);
+      this.#paid = wish;
+    } else {
+      assert.equal(shown.dueToday, 0);
+      assert.equal(invoice.id, idOf(before.subscription.latest_invoice));
+      this.#scheduled = isSame(wish, this.#paid) ? null : wish;
+      assert.equal(body.state, this.#scheduled === null ? "completed" : "scheduled");
+    }
+    await this.#checkNextInvoice(shown.nextInvoice, startsPeriod ? delay : 0);
+  }
+
+  /** Asserts the invoice that was shown to come next; a period that began late also ends late. */
+  async #checkNextInvoice(
+    shown: { readonly date: string; readonly amount: number },
+    late: number,
+  ): Promise<void> {
+    const next = await this.clients.stripe.invoices.createPreview({
+      subscription: this.subscriber.subscriptionId,
+    });
+    assert.equal(shown.amount, next.amount_due);
+    const seconds = await this.#periodEnd() - Date.parse(shown.date) / 1000;
+    assert(seconds >= 0 && seconds <= late, `${seconds} seconds from what was shown`);
+  }
+
+  async #undo(): Promise<void> {
+    const answer = await callSeats<Change>(
+      this.clients,
+      this.subscriber,
+      "DELETE",
+      "/scheduled-change",
+      {},
+      this.base,
+    );
+    if (this.#scheduled === null) {
+      assertRefused(answer, 409, "nothing_scheduled");
+    } else {
+      assert.deepEqual([answer.status, answer.body.state], [200, "completed"]);
+      this.#scheduled = null;
+    }
+  }
+
+  async #wait(until: number): Promise<void> {
+    while (this.#now < until) {
+      const end = await this.#periodEnd();
+      await this.#advance(Math.min(until, end));
+      if (end <= until && this.#scheduled !== null) {
+        this.#paid = this.#scheduled;
+        this.#scheduled = null;
+      }
+    }
+  }
+
+  async #advance(to: number): Promise<void> {
+    const { testClocks } = this.clients.stripe.testHelpers;
+    await testClocks.advance(this.clock, { frozen_time: to });
+    assert.equal((await testClocks.retrieve(this.clock)).status, "ready");
+    this.#now = to;
+    await settled(this.clients, this.subscriber.subscriptionId);
+  }
+
+  /** The moment that is so many of the current period's lengths from now. */
+  async #after(periods: number): Promise<number> {
+    const { subscription } = await subscriptionOf(this.clients, this.subscriber);
+    const [item] = subscription.items.data;
+    assert(item !== undefined);
+    const length = item.current_period_end - item.current_period_start;
+    return this.#now + Math.floor(periods * length);
+  }
+
+  async #periodEnd(): Promise<number> {
+    const { subscription } = await subscriptionOf(this.clients, this.subscriber);
+    return subscription.items.data[0]?.current_period_end ?? 0;
+  }
+
+  #click(wish: Record<string, unknown>) {
+    return clickChange(this.clients, this.subscriber, wish, crypto.randomUUID(), this.base);
+  }
+}
+
+function isSame(one: Terms, other: Terms): boolean {
+  return one.plan === other.plan && one.seats === other.seats &&
+    one.billingPeriod === other.billingPeriod;
+}
+
+function idOf(reference: string | { readonly id?: string } | null): string | undefined {
+  return typeof reference === "string" ? reference : reference?.id;
+}
+
+/** Buys the first seats on a test clock, as somebody in Stripe's dashboard would. */
+async function buyOn(
+  { stripe, admin }: Clients,
+  clock: string,
+  { id, clerkId }: { readonly id: string; readonly clerkId: string },
+  { plan, billingPeriod, seats }: Terms,
+): Promise<{ sessionId: string; customerId: string; subscriptionId: string; itemId: string }> {
+  const customer = await stripe.customers.create({
+    test_clock: clock,
+    payment_method: "pm_card_visa",
+    invoice_settings: { default_payment_method: "pm_card_visa" },
+    metadata: { organization_id: id },
+  });
+  await admin.rpc("attach_stripe_customer", {
+    p_organization_id: id,
+    p_stripe_customer_id: customer.id,
+    p_actor: clerkId,
+  }).throwOnError();
+  const { data: [price] } = await stripe.prices.list({
+    lookup_keys: [`seatkeeper_${plan}_${billingPeriod}`],
+  });
+  const subscription = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: price?.id ?? "", quantity: seats }],
+    metadata: { organization_id: id, plan, billing_period: billingPeriod },
+  });
+  const itemId = subscription.items.data[0]?.id ?? "";
+  return { sessionId: "", customerId: customer.id, subscriptionId: subscription.id, itemId };
+}
