@@ -1,4 +1,4 @@
-import { createClerkClient } from "@clerk/backend";
+import { type ClerkClient, createClerkClient } from "@clerk/backend";
 import { createClient } from "@supabase/supabase-js";
 import type { Database } from "../supabase/functions/_shared/database.types.ts";
 import { EmulatorControl } from "./emulation/control.ts";
@@ -31,7 +31,8 @@ export async function signInDevPeople(env: StackEnv, folder: string): Promise<De
   const clerk = createClerkClient({ apiUrl: env.CLERK_API_URL, secretKey: env.CLERK_SECRET_KEY });
   const file = `${folder}/people.json`;
   const known = await Deno.readTextFile(file).catch(() => null);
-  const seed: Seed = known === null ? await makePeople(clerk) : JSON.parse(known);
+  const control = new EmulatorControl(env.CLERK_API_URL);
+  const seed: Seed = known === null ? await makePeople(clerk, control) : JSON.parse(known);
   await Deno.writeTextFile(file, JSON.stringify(seed));
   const signIn = async (userId: string) => {
     const session = await clerk.sessions.createSession({ userId });
@@ -45,17 +46,14 @@ export async function signInDevPeople(env: StackEnv, folder: string): Promise<De
   };
 }
 
-async function makePeople(clerk: ReturnType<typeof createClerkClient>): Promise<Seed> {
+async function makePeople(clerk: ClerkClient, control: EmulatorControl): Promise<Seed> {
   const [admin, member] = await Promise.all([
     clerk.users.createUser({ emailAddress: ["ada@acme.test"], firstName: "Ada" }),
     clerk.users.createUser({ emailAddress: ["max@acme.test"], firstName: "Max" }),
   ]);
   const acme = await clerk.organizations.createOrganization({ name: "Acme", createdBy: admin.id });
-  await clerk.organizations.createOrganizationMembership({
-    organizationId: acme.id,
-    userId: member.id,
-    role: "org:member",
-  });
+  // Past the limit, which is one person until Acme buys seats.
+  await control.request("POST", "/memberships", { organizationId: acme.id, userId: member.id });
   return { clerkOrganizationId: acme.id, adminId: admin.id, memberId: member.id };
 }
 

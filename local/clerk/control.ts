@@ -2,8 +2,9 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
-import { acceptInvitation } from "./invitations.ts";
-import { invitationById, userByEmail, userById } from "./lookups.ts";
+import { acceptInvitation, createInvitations } from "./invitations.ts";
+import { invitationById, organizationById, userByEmail, userById } from "./lookups.ts";
+import { addMembership } from "./memberships.ts";
 import { readBody } from "./requests.ts";
 import { createSession, sessionToken } from "./sessions.ts";
 import { createUser } from "./users.ts";
@@ -15,6 +16,16 @@ const endpointInput = z.strictObject({
   secret: z.string().regex(/^whsec_/),
 });
 const acceptInput = z.strictObject({ userId: z.string().optional() });
+const memberInput = z.strictObject({
+  organizationId: z.string(),
+  userId: z.string(),
+  role: z.string().default("org:member"),
+});
+const inviteInput = z.strictObject({
+  organizationId: z.string(),
+  emailAddress: z.email(),
+  role: z.string().default("org:member"),
+});
 const tokenInput = z.strictObject({
   userId: z.string(),
   organizationId: z.string().optional(),
@@ -27,6 +38,10 @@ const tokenInput = z.strictObject({
  *
  * - `POST /webhook_endpoints { url, secret }` → `{ id, url }`: adds an endpoint or, for a known URL,
  *   replaces its secret; `GET` lists them; `DELETE` removes one (`/:id`) or all.
+ * - `POST /memberships { organizationId, userId, role? }` → the membership, and
+ *   `POST /invitations { organizationId, emailAddress, role? }` → the invitation: past the
+ *   organization's limit as well. Nothing says that every way into one asks for its limit: a
+ *   connection that provisions people, or a limit that was lowered or pushed too late.
  * - `POST /invitations/:id/accept { userId? }` → `{ userId, membership }`: the invitee accepts:
  *   the user named, or the one with the invited address, who signs up if need be.
  * - `POST /invitations/:id/expire`: its time is over; like Clerk, without an event.
@@ -58,6 +73,18 @@ export function controlRoutes(clerk: ClerkInstance): Hono {
     }
     clerk.changed();
     return c.body(null, 204);
+  });
+  app.post("/memberships", async (c) => {
+    const { organizationId, userId, role } = await readBody(c, memberInput);
+    const { id } = organizationById(clerk, organizationId);
+    const input = { organization_id: id, user_id: userId, role };
+    return c.json(membershipJson(clerk, addMembership(clerk, input, causeOf(c))));
+  });
+  app.post("/invitations", async (c) => {
+    const { organizationId, emailAddress, role } = await readBody(c, inviteInput);
+    const inputs = [{ email_address: emailAddress, role }];
+    const [created] = createInvitations(clerk, organizationId, inputs, causeOf(c), "ignored");
+    return c.json(created && invitationJson(clerk, created));
   });
   app.post("/invitations/:id/accept", async (c) => {
     const { userId } = await readBody(c, acceptInput);

@@ -117,6 +117,16 @@ export function alreadyMember(who: string): ClerkError {
   );
 }
 
+/** 400: without this member nobody could manage the organization. */
+export function minimumPermissionsNeeded(): ClerkError {
+  return refusal(
+    400,
+    "organization_minimum_permissions_needed",
+    "minimum organization permissions needed",
+    "There has to be at least one organization member with the minimum required permissions",
+  );
+}
+
 /** 403: whoever acts is not in the organization. */
 export function notAMember(): ClerkError {
   return refusal(

@@ -44,19 +44,21 @@ const revokeInput = z.object({ requesting_user_id: z.string().nullish() });
 
 /**
  * Invites people: all of them, or none and a refusal. Throws a 403 when the organization has no
- * room for them or an inviter may not invite, and a 400 for who is invited or a member already.
+ * room for them (unless its limit is `ignored`) or an inviter may not invite, and a 400 for who is
+ * invited or a member already.
  */
 export function createInvitations(
   clerk: ClerkInstance,
   organizationId: string,
   inputs: InvitationInput[],
   cause: EventCause,
+  limit: "kept" | "ignored" = "kept",
 ): InvitationRecord[] {
   const { id } = organizationById(clerk, organizationId);
   const addresses = new Set(inputs.map((input) => input.email_address.toLowerCase()));
   if (addresses.size < inputs.length) throw invitationNotUnique();
   for (const input of inputs) requireInvitable(clerk, id, input);
-  requireRoom(clerk, id, inputs.length);
+  if (limit === "kept") requireRoom(clerk, id, inputs.length);
   return inputs.map((input) => {
     const invitation = newInvitation(id, input);
     clerk.state.invitations[invitation.id] = invitation;

@@ -1,13 +1,13 @@
 import type { OrganizationMembershipJSON } from "@clerk/backend";
 import { Hono } from "hono";
 import { z } from "zod";
-import { alreadyMember, notFound, quotaExceeded } from "./errors.ts";
+import { alreadyMember, minimumPermissionsNeeded, notFound, quotaExceeded } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
 import { membershipOf, organizationById, placesTaken, userById, userMatches } from "./lookups.ts";
 import { mergeMetadata } from "./metadata.ts";
 import { metadataInput, type Orders, pageOf, queryList, readBody } from "./requests.ts";
-import { roleByKey } from "./roles.ts";
+import { canManage, roleByKey } from "./roles.ts";
 import type { MembershipRecord, Metadata } from "./state.ts";
 import { membershipJson } from "./views.ts";
 import { causeOf, type EventCause } from "./webhooks.ts";
@@ -37,6 +37,14 @@ export function requireRoom(clerk: ClerkInstance, organizationId: string, more: 
   const limit = organizationById(clerk, organizationId).max_allowed_memberships;
   const { members, pending } = placesTaken(clerk, organizationId);
   if (limit !== 0 && members + pending + more > limit) throw quotaExceeded(limit);
+}
+
+/** Refuses when nobody but this member can manage the organization. */
+function requireAnotherManager({ state }: ClerkInstance, membership: MembershipRecord): void {
+  const left = Object.values(state.memberships).some((one) =>
+    one.organization_id === membership.organization_id && one !== membership && canManage(one.role)
+  );
+  if (canManage(membership.role) && !left) throw minimumPermissionsNeeded();
 }
 
 /** Adds a member, whatever the limit. Throws a 400 for a member, a 404 for an unknown user or role. */
@@ -150,6 +158,7 @@ export function membershipRoutes(clerk: ClerkInstance): Hono {
     const { role } = await readBody(c, updateInput);
     roleByKey(role);
     const membership = member(c.req.param("organization"), c.req.param("user"));
+    if (!canManage(role)) requireAnotherManager(clerk, membership);
     return c.json(updateMembership(clerk, membership, { role }, causeOf(c)));
   });
   app.patch("/memberships/:user/metadata", async (c) => {
@@ -163,6 +172,7 @@ export function membershipRoutes(clerk: ClerkInstance): Hono {
   });
   app.delete("/memberships/:user", (c) => {
     const membership = member(c.req.param("organization"), c.req.param("user"));
+    requireAnotherManager(clerk, membership);
     return c.json(removeMembership(clerk, membership, causeOf(c)));
   });
   return app;

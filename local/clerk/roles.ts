@@ -11,6 +11,16 @@ export interface Role {
 /** The permission without which nobody invites or removes people. */
 export const MANAGE_MEMBERSHIPS = "org:sys_memberships:manage";
 
+/**
+ * What at least one member of every organization must be allowed (Clerk: organizations, invalid
+ * states).
+ */
+const MINIMUM_PERMISSIONS = [
+  "org:sys_memberships:read",
+  MANAGE_MEMBERSHIPS,
+  "org:sys_profile:delete",
+];
+
 /** The one custom feature of the instance, so that tokens carry permissions as a real one's do. */
 export const FEATURE = "billing";
 /** The custom permissions of the feature, in the order of a token's `per`. */
@@ -41,4 +51,10 @@ export function roleByKey(key: string): Role {
   const role = ROLES.find((one) => one.key === key);
   if (role === undefined) throw notFound("Organization role not found", { param_name: "role" });
   return role;
+}
+
+/** Says whether one member with this role is enough to manage an organization. */
+export function canManage(key: string): boolean {
+  const { permissions } = roleByKey(key);
+  return MINIMUM_PERMISSIONS.every((permission) => permissions.includes(permission));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { WebhookEvent } from "@clerk/backend";
+import type { OrganizationMembership, WebhookEvent } from "@clerk/backend";
 import { isClerkAPIResponseError } from "@clerk/backend/errors";
 import { Webhook } from "svix";
 import { ClerkFixtures } from "../../../local/clerk/fixtures.ts";
@@ -56,6 +56,33 @@ export async function withClerk(
     await emulator.close();
     await receiver.close();
   }
+}
+
+/** Adds a member as an application does, within the limit: a new user unless one is named. */
+export async function addMember(
+  fixtures: ClerkFixtures,
+  organizationId: string,
+  { userId, role = "org:member" }: { userId?: string; role?: string } = {},
+): Promise<OrganizationMembership> {
+  return await fixtures.client.organizations.createOrganizationMembership({
+    organizationId,
+    userId: userId ?? (await fixtures.createUser()).id,
+    role,
+  });
+}
+
+/** Invites an address as an application does, within the limit; resolves to the invitation's id. */
+export async function invite(
+  { client }: ClerkFixtures,
+  organizationId: string,
+  emailAddress = `${crypto.randomUUID()}@example.com`,
+): Promise<string> {
+  const invitation = await client.organizations.createOrganizationInvitation({
+    organizationId,
+    emailAddress,
+    role: "org:member",
+  });
+  return invitation.id;
 }
 
 /** Asserts that Clerk's SDK rejects with this status and error code; resolves to the error. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ClerkFixtures } from "../../../local/clerk/fixtures.ts";
-import { refused, withClerk } from "./emulator.ts";
+import { addMember, invite, refused, withClerk } from "./emulator.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -74,7 +74,7 @@ Deno.test("a user who exists accepts under the address that was invited, whateve
   withClerk(async ({ fixtures }) => {
     const user = await fixtures.createUser({ email: "ada@example.com" });
     const { organization } = await fixtures.createOrganization();
-    const invitationId = await fixtures.invite(organization.id, "ADA@example.com");
+    const invitationId = await invite(fixtures, organization.id, "ADA@example.com");
     const open = await fixtures.client.users.getOrganizationInvitationList({
       userId: user.id,
       status: "pending",
@@ -88,7 +88,7 @@ Deno.test("an expired invitation gives its place back without an event", () =>
     const { organization: { id: organizationId } } = await fixtures.createOrganization({
       maxAllowedMemberships: 2,
     });
-    const invitationId = await fixtures.invite(organizationId, "late@example.com");
+    const invitationId = await invite(fixtures, organizationId, "late@example.com");
     await fixtures.control.settle();
     const before = receiver.received.length;
     await fixtures.expireInvitation(invitationId);
@@ -99,7 +99,7 @@ Deno.test("an expired invitation gives its place back without an event", () =>
     const revoke = organizations.revokeOrganizationInvitation({ organizationId, invitationId });
     await refused(revoke, 404, "organization_invitation_not_pending");
     await assert.rejects(fixtures.acceptInvitation(invitationId), /not_pending/);
-    await fixtures.invite(organizationId, "late@example.com");
+    await invite(fixtures, organizationId, "late@example.com");
   }));
 
 Deno.test("only pending invitations are revoked, and lists are filtered by status", () =>
@@ -107,9 +107,9 @@ Deno.test("only pending invitations are revoked, and lists are filtered by statu
     const { organizations } = fixtures.client;
     const { organization: { id: organizationId }, adminId } = await fixtures.createOrganization();
     const [revoked = "", accepted = "", pending = ""] = await Promise.all([
-      fixtures.invite(organizationId),
-      fixtures.invite(organizationId),
-      fixtures.invite(organizationId),
+      invite(fixtures, organizationId),
+      invite(fixtures, organizationId),
+      invite(fixtures, organizationId),
     ]);
     const request = { organizationId, invitationId: revoked, requestingUserId: adminId };
     assert.equal((await organizations.revokeOrganizationInvitation(request)).status, "revoked");
@@ -132,14 +132,14 @@ Deno.test("nobody is invited twice, as a member, in a bulk of eleven, or by a me
     const { organizations } = fixtures.client;
     const { organization: { id } } = await fixtures.createOrganization();
     const user = await fixtures.createUser({ email: "ada@example.com" });
-    await fixtures.addMember(id, { userId: user.id });
-    await fixtures.invite(id, "bob@example.com");
+    await addMember(fixtures, id, { userId: user.id });
+    await invite(fixtures, id, "bob@example.com");
 
-    const twice = fixtures.invite(id, "BOB@example.com");
+    const twice = invite(fixtures, id, "BOB@example.com");
     await refused(twice, 400, "organization_invitation_not_unique");
-    const member = fixtures.invite(id, "Ada@example.com");
+    const member = invite(fixtures, id, "Ada@example.com");
     await refused(member, 400, "already_a_member_in_organization");
-    await refused(fixtures.invite(id, "nobody"), 422, "form_param_value_invalid");
+    await refused(invite(fixtures, id, "nobody"), 422, "form_param_value_invalid");
 
     const bulk = (count: number) =>
       organizations.createOrganizationInvitationBulk(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refused, withClerk } from "./emulator.ts";
+import { addMember, invite, refused, withClerk } from "./emulator.ts";
 
 Deno.test("a membership whose answer is lost exists all the same, once", () =>
   withClerk(async ({ fixtures }) => {
@@ -9,9 +9,9 @@ Deno.test("a membership whose answer is lost exists all the same, once", () =>
       match: { method: "POST", path: "/memberships$", contains: userId },
       kind: "lose_answer",
     });
-    const lost = fixtures.addMember(organizationId, { userId });
+    const lost = addMember(fixtures, organizationId, { userId });
     await assert.rejects(lost, { errors: [{ code: "unexpected_error", message: "fetch failed" }] });
-    const again = fixtures.addMember(organizationId, { userId });
+    const again = addMember(fixtures, organizationId, { userId });
     await refused(again, 400, "already_a_member_in_organization");
   }));
 
@@ -22,8 +22,8 @@ Deno.test("a request that is dropped or failed by a fault does nothing", () =>
     const match = { contains: organizationId };
     await fixtures.control.addFault({ match, kind: "drop" });
     await fixtures.control.addFault({ match, kind: "fail", status: 502, body: "Bad gateway" });
-    await assert.rejects(fixtures.invite(organizationId));
-    await assert.rejects(fixtures.invite(organizationId), { status: 502 });
+    await assert.rejects(invite(fixtures, organizationId));
+    await assert.rejects(invite(fixtures, organizationId), { status: 502 });
     const list = await organizations.getOrganizationInvitationList({ organizationId });
     assert.equal(list.totalCount, 0);
   }));

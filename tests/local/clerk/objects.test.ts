@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createClerkClient } from "@clerk/backend";
-import { refused, withClerk } from "./emulator.ts";
+import { addMember, invite, refused, withClerk } from "./emulator.ts";
 
 Deno.test("users are created, found, counted, changed and deleted", () =>
   withClerk(async ({ fixtures: { client } }) => {
@@ -95,7 +95,7 @@ Deno.test("deleting an organization takes its memberships and invitations along"
   withClerk(async ({ fixtures }) => {
     const { organizations, users } = fixtures.client;
     const { organization: { id }, adminId } = await fixtures.createOrganization();
-    await fixtures.invite(id);
+    await invite(fixtures, id);
     const deleted = await organizations.deleteOrganization(id);
     assert.equal(deleted.id, id);
     await refused(organizations.getOrganization({ organizationId: id }), 404, "resource_not_found");
@@ -107,14 +107,14 @@ Deno.test("members are added, given another role, listed by filters and removed"
     const { organizations } = fixtures.client;
     const { organization: { id: organizationId }, adminId } = await fixtures.createOrganization();
     const user = await fixtures.createUser({ email: "zoe@example.com", firstName: "Zoe" });
-    const membership = await fixtures.addMember(organizationId, { userId: user.id });
+    const membership = await addMember(fixtures, organizationId, { userId: user.id });
     assert.match(membership.id, /^orgmem_/);
     assert.equal(membership.publicUserData?.identifier, "zoe@example.com");
     assert.equal(membership.publicUserData?.firstName, "Zoe");
 
-    const again = fixtures.addMember(organizationId, { userId: user.id });
+    const again = addMember(fixtures, organizationId, { userId: user.id });
     await refused(again, 400, "already_a_member_in_organization");
-    const unknown = fixtures.addMember(organizationId, { role: "org:owner" });
+    const unknown = addMember(fixtures, organizationId, { role: "org:owner" });
     await refused(unknown, 404, "resource_not_found");
 
     const change = { organizationId, userId: user.id, role: "org:admin" };
@@ -138,11 +138,33 @@ Deno.test("members are added, given another role, listed by filters and removed"
     assert.deepEqual(await list({}), [adminId]);
   }));
 
+Deno.test("the last admin can neither be removed nor made a member", () =>
+  withClerk(async ({ fixtures }) => {
+    const { organizations } = fixtures.client;
+    const { organization: { id: organizationId }, adminId } = await fixtures.createOrganization();
+    const { publicUserData } = await addMember(fixtures, organizationId);
+    const other = publicUserData?.userId ?? "";
+    const remove = (userId: string) =>
+      organizations.deleteOrganizationMembership({ organizationId, userId });
+    const change = (userId: string, role: string) =>
+      organizations.updateOrganizationMembership({ organizationId, userId, role });
+    const code = "organization_minimum_permissions_needed";
+    await refused(remove(adminId), 400, code);
+    await refused(change(adminId, "org:member"), 400, code);
+    await change(adminId, "org:admin");
+
+    await change(other, "org:admin");
+    await change(adminId, "org:member");
+    await refused(remove(other), 400, code);
+    await remove(adminId);
+    await refused(change(other, "org:member"), 400, code);
+  }));
+
 Deno.test("a list is cut into pages and tells how many there are", () =>
   withClerk(async ({ fixtures }) => {
     const { organizations } = fixtures.client;
     const { organization: { id: organizationId } } = await fixtures.createOrganization();
-    for (let count = 0; count < 11; count += 1) await fixtures.addMember(organizationId);
+    for (let count = 0; count < 11; count += 1) await addMember(fixtures, organizationId);
     const page = async (limit?: number, offset?: number) => {
       const { data, totalCount } = await organizations.getOrganizationMembershipList({
         organizationId,

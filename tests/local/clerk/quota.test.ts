@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refused, withClerk } from "./emulator.ts";
+import { addMember, invite, refused, withClerk } from "./emulator.ts";
 
 const QUOTA = "organization_membership_quota_exceeded";
 
@@ -9,19 +9,19 @@ Deno.test("an organization takes as many people as its limit allows, invitations
     const { organization: { id } } = await fixtures.createOrganization({
       maxAllowedMemberships: 3,
     });
-    await fixtures.addMember(id);
-    const invitationId = await fixtures.invite(id);
+    await addMember(fixtures, id);
+    const invitationId = await invite(fixtures, id);
 
-    const error = await refused(fixtures.addMember(id), 403, QUOTA);
+    const error = await refused(addMember(fixtures, id), 403, QUOTA);
     assert.match(error.errors[0]?.longMessage ?? "", /limit of 3 .* outstanding invitations/);
-    await refused(fixtures.invite(id), 403, QUOTA);
+    await refused(invite(fixtures, id), 403, QUOTA);
 
     await organizations.revokeOrganizationInvitation({ organizationId: id, invitationId });
-    await fixtures.addMember(id);
-    await refused(fixtures.addMember(id), 403, QUOTA);
+    await addMember(fixtures, id);
+    await refused(addMember(fixtures, id), 403, QUOTA);
 
     await organizations.updateOrganization(id, { maxAllowedMemberships: 4 });
-    await fixtures.addMember(id);
+    await addMember(fixtures, id);
   }));
 
 Deno.test("a limit of 0 is no limit", () =>
@@ -29,19 +29,19 @@ Deno.test("a limit of 0 is no limit", () =>
     const { organization: { id } } = await fixtures.createOrganization({
       maxAllowedMemberships: 1,
     });
-    await refused(fixtures.addMember(id), 403, QUOTA);
+    await refused(addMember(fixtures, id), 403, QUOTA);
     await fixtures.client.organizations.updateOrganization(id, { maxAllowedMemberships: 0 });
-    await fixtures.addMember(id);
+    await addMember(fixtures, id);
   }));
 
 Deno.test("a limit below what is in use keeps everyone and lets nobody else in", () =>
   withClerk(async ({ fixtures }) => {
     const { organizations } = fixtures.client;
     const { organization: { id: organizationId } } = await fixtures.createOrganization();
-    await fixtures.addMember(organizationId);
-    const invitationId = await fixtures.invite(organizationId);
+    await addMember(fixtures, organizationId);
+    const invitationId = await invite(fixtures, organizationId);
     await organizations.updateOrganization(organizationId, { maxAllowedMemberships: 1 });
-    await refused(fixtures.addMember(organizationId), 403, QUOTA);
+    await refused(addMember(fixtures, organizationId), 403, QUOTA);
     await fixtures.acceptInvitation(invitationId);
     const members = await organizations.getOrganizationMembershipList({ organizationId });
     assert.equal(members.totalCount, 3);
@@ -73,8 +73,8 @@ Deno.test("of 64 memberships and invitations at once for the last place, one is 
     });
     const users = await Promise.all(Array.from({ length: 32 }, () => fixtures.createUser()));
     const outcomes = await Promise.allSettled([
-      ...users.map(({ id: userId }) => fixtures.addMember(organizationId, { userId })),
-      ...users.map(() => fixtures.invite(organizationId)),
+      ...users.map(({ id: userId }) => addMember(fixtures, organizationId, { userId })),
+      ...users.map(() => invite(fixtures, organizationId)),
     ]);
     assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
     for (const outcome of outcomes) {
@@ -86,4 +86,38 @@ Deno.test("of 64 memberships and invitations at once for the last place, one is 
       status: ["pending"],
     });
     assert.equal(members.totalCount + pending.totalCount, 2);
+  }));
+
+Deno.test("ways that ask for no limit lead past it", () =>
+  withClerk(async ({ fixtures, events }) => {
+    const { organizations } = fixtures.client;
+    const { organization: { id: organizationId } } = await fixtures.createOrganization({
+      maxAllowedMemberships: 1,
+    });
+    const { id, role, publicUserData: { userId } } = await fixtures.addMember(organizationId);
+    const invitationId = await fixtures.invite(organizationId, "ada@example.com");
+
+    const members = await organizations.getOrganizationMembershipList({
+      organizationId,
+      userId: [userId],
+    });
+    assert.deepEqual(members.data.map((one) => [one.id, one.role]), [[id, role]]);
+    const { data: [invitation] } = await organizations.getOrganizationInvitationList({
+      organizationId,
+      status: ["pending"],
+    });
+    assert.deepEqual([invitation?.id, invitation?.emailAddress], [invitationId, "ada@example.com"]);
+    await fixtures.control.settle();
+    const told = events().map(({ type, data }) => [type, data.id] as const);
+    for (
+      const event of [
+        ["organizationMembership.created", id],
+        ["organizationInvitation.created", invitationId],
+      ] as const
+    ) {
+      assert(told.some((one) => one.join() === event.join()), `${event} was not told`);
+    }
+    await assert.rejects(fixtures.addMember(organizationId, { userId }), /400.*already_a_member/);
+    await assert.rejects(fixtures.invite(organizationId, "ADA@example.com"), /400.*not_unique/);
+    await assert.rejects(fixtures.addMember("org_0"), /404/);
   }));

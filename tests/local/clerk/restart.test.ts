@@ -3,7 +3,7 @@ import { verifyToken } from "@clerk/backend";
 import { ClerkFixtures } from "../../../local/clerk/fixtures.ts";
 import { startClerkEmulator } from "../../../local/clerk/server.ts";
 import { startReceiver } from "../emulation/receiver.ts";
-import { SECRET_KEY, WEBHOOK_SECRET } from "./emulator.ts";
+import { invite, SECRET_KEY, WEBHOOK_SECRET } from "./emulator.ts";
 
 Deno.test("everything is there after a restart: objects, signing key, pending webhooks", async () => {
   const folder = await Deno.makeTempDir();
@@ -26,7 +26,7 @@ Deno.test("everything is there after a restart: objects, signing key, pending we
     const first = await start();
     const { organization, adminId: userId } = await first.fixtures.createOrganization();
     const organizationId = organization.id;
-    const invitationId = await first.fixtures.invite(organizationId);
+    const invitationId = await invite(first.fixtures, organizationId);
     const token = await first.fixtures.sessionToken({ userId, expiresInSeconds: 3600 });
     await first.emulator.close();
     assert.equal(receiver.received.length, 0);
