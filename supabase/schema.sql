@@ -7,11 +7,25 @@ create schema private;
 comment on schema private is 'Seatkeeper''s inside: ledgers, settings and helpers. Never exposed through the Data API.';
 grant usage on schema private to authenticated;
 
+create table private.join_attempts (
+  clerk_user_id text not null,
+  since timestamp with time zone default clock_timestamp() not null,
+  attempts integer default 1 not null,
+  constraint join_attempts_pkey PRIMARY KEY (clerk_user_id),
+  constraint join_attempts_clerk_user_id_bounded CHECK (((length(clerk_user_id) >= 1) AND (length(clerk_user_id) <= 255)))
+);
+
+alter table private.join_attempts enable row level security;
+
+comment on table private.join_attempts is 'How many codes somebody has tried in the hour since: guessing is slowed.';
+
 create table private.organization_syncs (
   organization_id uuid not null,
   attempted_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
   lease_id uuid,
   leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  limit_push_id uuid,
+  limit_push_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
   constraint organization_syncs_pkey PRIMARY KEY (organization_id),
   constraint organization_syncs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id)
 );
@@ -23,11 +37,13 @@ alter table private.organization_syncs enable row level security;
 comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization, the longest waiting first.';
 comment on column private.organization_syncs.attempted_at is 'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
 comment on column private.organization_syncs.lease_id is 'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
+comment on column private.organization_syncs.limit_push_id is 'Names the push of the limit to Clerk that is under way, until limit_push_until: another one waits.';
 
 create table private.settings (
   only_row boolean default true not null,
   default_organization_status text default 'approved'::text not null,
   grace_period interval default '7 days'::interval not null,
+  seatless_roles text[] default '{}'::text[] not null,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint settings_default_organization_status_known CHECK ((default_organization_status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
   constraint settings_grace_period_not_negative CHECK ((grace_period >= '00:00:00'::interval)),
@@ -39,6 +55,7 @@ alter table private.settings enable row level security;
 comment on table private.settings is 'One row: what an operator may set without a deploy.';
 comment on column private.settings.default_organization_status is 'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
 comment on column private.settings.grace_period is 'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
+comment on column private.settings.seatless_roles is 'Clerk role keys whose holders take no seat, for example {org:auditor}. After a change each organization has to be synced.';
 
 create table private.stripe_subscriptions (
   stripe_subscription_id text not null,
@@ -126,6 +143,23 @@ AS $function$
 $function$;
 
 comment on function private.add_to_counts(uuid,bigint,bigint) is 'Called by the counting triggers alone: one update an organization and statement, however many rows.';
+
+comment on function private.adoptable_invitation(uuid,text,timestamp with time zone) is 'The reservation that a command of ours made and that Clerk now reports under its own id, if there is one.';
+
+CREATE OR REPLACE FUNCTION private.adoptable_invitation(p_organization_id uuid, p_email text, p_made_at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select id
+  from public.organization_invitations
+  where organization_id = p_organization_id and email = p_email and status = 'reserved'
+    and clerk_invitation_id is null
+    -- News of an earlier invitation is none of this one; a minute is for clocks
+    -- that differ.
+    and p_made_at >= created_at - interval '1 minute';
+$function$;
 
 CREATE OR REPLACE FUNCTION private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean)
  RETURNS uuid
@@ -437,6 +471,69 @@ $function$;
 
 comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
 
+CREATE OR REPLACE FUNCTION private.cost_of_more(p_organization_id uuid, p_more integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'seats', p_more,
+    'plan', fitting.id,
+    'billingPeriod', s.seat_billing_period,
+    'amount', private.cost_of_seats(fitting.id, s.seat_billing_period, s.renewal_seats + p_more)
+      - private.cost_of_seats(s.plan, s.seat_billing_period, s.renewal_seats),
+    'currency', price.currency
+  )
+  from public.organization_subscriptions as s
+  join public.plans as current on current.id = s.plan
+  join public.plans as fitting
+    on s.renewal_seats + p_more between fitting.min_seats and fitting.max_seats and fitting.rank >= current.rank
+  join public.plan_prices as price on (price.plan, price.billing_period) = (fitting.id, s.seat_billing_period)
+  where s.organization_id = p_organization_id
+  order by fitting.rank
+  limit 1;
+$function$;
+
+comment on function private.cost_of_more(uuid,integer) is 'What so many more seats would add to each invoice: { seats, plan: the one they fit in, billingPeriod, amount in the smallest unit, currency }; null without a subscription or when no plan has so many.';
+
+CREATE OR REPLACE FUNCTION private.cost_of_seats(p_plan text, p_billing_period text, p_seats integer)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select price.base_amount + price.seat_amount::bigint * greatest(0, p_seats - plan.included_seats)
+  from public.plan_prices as price
+  join public.plans as plan on plan.id = price.plan
+  where (price.plan, price.billing_period) = (p_plan, p_billing_period);
+$function$;
+
+comment on function private.cost_of_seats(text,text,integer) is 'What seats cost for a billing period, in the currency''s smallest unit; null for an unknown price.';
+
+CREATE OR REPLACE FUNCTION private.count_join_attempt(p_clerk_user_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  attempt private.join_attempts;
+begin
+  insert into private.join_attempts as known (clerk_user_id) values (p_clerk_user_id)
+  on conflict (clerk_user_id) do update set
+    since = case when known.since < clock_timestamp() - interval '1 hour' then clock_timestamp() else known.since end,
+    attempts = case when known.since < clock_timestamp() - interval '1 hour' then 1 else known.attempts + 1 end
+  returning * into attempt;
+  if attempt.attempts > 10 then
+    perform private.refuse(429, 'too_many_attempts', 'Too many codes were tried.', jsonb_build_object(
+      'retryAfter', ceil(extract(epoch from attempt.since + interval '1 hour' - clock_timestamp()))
+    ));
+  end if;
+end;
+$function$;
+
+comment on function private.count_join_attempt(text) is 'Counts a try of a code, right or wrong. Raises too_many_attempts (429) past ten an hour, with the seconds to wait.';
+
 CREATE OR REPLACE FUNCTION private.counted_seats(p_organization_id uuid, OUT members integer, OUT invitations integer)
  RETURNS record
  LANGUAGE sql
@@ -445,7 +542,7 @@ CREATE OR REPLACE FUNCTION private.counted_seats(p_organization_id uuid, OUT mem
 AS $function$
   select
     (select count(*) from public.organization_members as m
-     where m.organization_id = p_organization_id and m.status = 'active')::integer,
+     where m.organization_id = p_organization_id and m.holds_seat)::integer,
     (select count(*) from public.organization_invitations as i
      where i.organization_id = p_organization_id and i.holds_seat)::integer;
 $function$;
@@ -556,10 +653,12 @@ begin
   end if;
   if tg_op = 'DELETE' then
     update public.organizations set seat_limit = 0, subscription_plan = null where id = old.organization_id;
+    perform private.refresh_clerk_limit(old.organization_id);
   else
     update public.organizations set seat_limit = new.purchased_seats, subscription_plan = new.plan
     where id = new.organization_id
       and (seat_limit, subscription_plan) is distinct from (new.purchased_seats, new.plan);
+    perform private.refresh_clerk_limit(new.organization_id);
   end if;
   return null;
 end;
@@ -621,6 +720,17 @@ $function$;
 
 comment on function private.held_change(private.stripe_subscriptions) is 'The renewal change of ours that explains the quantity in Stripe, all null when none does: until its period ends, the seats and the plan that are paid for stay. A quantity that somebody else has set is no such change, and counts at once.';
 
+CREATE OR REPLACE FUNCTION private.hold_time()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select interval '30 seconds';
+$function$;
+
+comment on function private.hold_time() is 'How long a command may ask Clerk about a seat that it holds. A worker that takes longer holds it anew.';
+
 CREATE OR REPLACE FUNCTION private.holds_seat(p_invitation public.organization_invitations)
  RETURNS boolean
  LANGUAGE sql
@@ -628,6 +738,7 @@ CREATE OR REPLACE FUNCTION private.holds_seat(p_invitation public.organization_i
  SET search_path TO ''
 AS $function$
   select p_invitation.status in ('reserved', 'pending', 'accepted')
+    and private.takes_seat(p_invitation.role)
     and not exists (
       select from public.organization_members as m
       where m.organization_id = p_invitation.organization_id
@@ -688,6 +799,11 @@ begin
   ) as r
   having count(*) > 0;
 
+  perform private.refresh_clerk_limit(organization_id)
+  from (select * from unnest(gone) union all select * from unnest(come)) as r
+  where not private.takes_seat(role)
+  group by organization_id;
+
   insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
   select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
     private.current_actor(), private.current_cause(),
@@ -723,6 +839,36 @@ AS $function$
     else 'ask'
   end;
 $function$;
+
+CREATE OR REPLACE FUNCTION private.judge_people(p_organization_id uuid, p_people jsonb)
+ RETURNS TABLE(n bigint, email text, role text, outcome text, takes_seat boolean)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with people as (
+    select p.n, private.normalize_email(p.person ->> 'email') as email,
+      coalesce(p.person ->> 'role', 'org:member') as role
+    from jsonb_array_elements(p_people) with ordinality as p (person, n)
+  )
+  select p.n, p.email, p.role,
+    case
+      when exists (
+        select from public.organization_members as m
+        where m.organization_id = p_organization_id and m.email = p.email and m.status = 'active'
+      ) then 'already_member'
+      when row_number() over (partition by p.email order by p.n) > 1 or exists (
+        select from public.organization_invitations as i
+        where i.organization_id = p_organization_id and i.email = p.email
+          and i.status in ('reserved', 'pending', 'accepted')
+      ) then 'already_invited'
+      else 'reserved'
+    end,
+    private.takes_seat(p.role)
+  from people as p;
+$function$;
+
+comment on function private.judge_people(uuid,jsonb) is 'Who of [{ email, role }] can be invited, room aside: reserved, already_member or already_invited, also when an address comes twice.';
 
 comment on function private.judge_subscription_event(private.stripe_subscriptions,private.stripe_subscriptions,timestamp with time zone,text,boolean) is 'What to do with the state in a subscription event: newer (record it), same, stale, or ask (its place in time cannot be told from whole seconds, or it is not known to be paid: ask Stripe for the object).';
 
@@ -802,8 +948,12 @@ AS $function$
      where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
     exists (
       select from public.organization_members as m
-      where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is null
-        and m.updated_at < clock_timestamp() - private.settling_time()
+      where m.organization_id = o.id
+        and (m.held_until <= clock_timestamp()
+          or m.status = 'active' and m.clerk_membership_id is null and m.held_until is null)
+    ) or exists (
+      select from public.organization_invitations as i
+      where i.organization_id = o.id and i.held_until <= clock_timestamp()
     ) or exists (
       select from public.organization_invitations as i
       where i.organization_id = o.id and i.status = 'accepted'
@@ -816,6 +966,19 @@ AS $function$
 $function$;
 
 comment on function private.lease_organization(uuid,integer) is 'Leases an organization whose row in the queue the caller has locked.';
+
+CREATE OR REPLACE FUNCTION private.limit_push_due(p_organization public.organizations)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select p_organization.deleted_at is null
+    and p_organization.clerk_limit_pushed is distinct from p_organization.clerk_limit
+    and p_organization.clerk_limit_error is null;
+$function$;
+
+comment on function private.limit_push_due(public.organizations) is 'Whether Clerk has to be told the limit now. One that it refused waits for the next sync.';
 
 CREATE OR REPLACE FUNCTION private.lock_organization(p_organization_id uuid)
  RETURNS public.organizations
@@ -836,18 +999,29 @@ $function$;
 
 comment on function private.lock_organization(uuid) is 'The one lock that decides: buying, taking and freeing seats all begin with it. Raises organization_not_found (404).';
 
-CREATE OR REPLACE FUNCTION private.lock_organization_of_member()
- RETURNS trigger
+CREATE OR REPLACE FUNCTION private.lock_request(p_member_id uuid, p_clerk_org_id text)
+ RETURNS public.organization_members
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  member public.organization_members;
 begin
-  perform from public.organizations where id = new.organization_id for no key update;
-  return new;
+  select m.* into member
+  from public.organization_members as m
+  join public.organizations as o on o.id = m.organization_id
+  where m.id = p_member_id and o.clerk_org_id = coalesce(p_clerk_org_id, o.clerk_org_id);
+  if not found then
+    perform private.refuse(404, 'member_not_found', 'There is no such request.');
+  end if;
+  perform private.lock_organization(member.organization_id);
+  perform private.expire_invitations(member.organization_id);
+  select * into member from public.organization_members where id = p_member_id;
+  return member;
 end;
 $function$;
 
-comment on function private.lock_organization_of_member() is 'Trigger: whoever changes seats holds the organization''s row first, by whatever way he comes.';
+comment on function private.lock_request(uuid,text) is 'A member, with the organization locked; of the organization p_clerk_org_id unless that is null. Raises member_not_found (404).';
 
 CREATE OR REPLACE FUNCTION private.members_changed()
  RETURNS trigger
@@ -869,9 +1043,9 @@ begin
   from (
     select organization_id, sum(n) as change
     from (
-      select organization_id, -1 as n from unnest(gone) where status = 'active'
+      select organization_id, -1 as n from unnest(gone) where holds_seat
       union all
-      select organization_id, 1 from unnest(come) where status = 'active'
+      select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
   ) as d;
@@ -881,6 +1055,11 @@ begin
   )
   from (select * from unnest(gone) union all select * from unnest(come)) as r
   having count(*) filter (where status = 'active') > 0;
+
+  perform private.refresh_clerk_limit(organization_id)
+  from (select * from unnest(gone) union all select * from unnest(come)) as r
+  where not private.takes_seat(role)
+  group by organization_id;
 
   insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
   select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
@@ -1099,11 +1278,13 @@ begin
   for ours in
     select i.* from public.organization_invitations as i
     where i.organization_id = p_organization.id and i.updated_at < p_started_at
-      and (i.status = 'pending' and i.clerk_invitation_id is not null
+      and (i.status = 'pending'
+        or i.status = 'reserved' and i.held_until <= p_started_at
         or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
       and not exists (
         select from jsonb_array_elements(p_invitations) as listed (invitation)
         where invitation ->> 'id' = i.clerk_invitation_id
+          or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
       )
   loop
     next_status := case
@@ -1114,8 +1295,11 @@ begin
       ) then 'joined'
       else 'revoked'
     end;
-    update public.organization_invitations set status = next_status where id = ours.id;
-    found_drift := found_drift || private.drift('invitation_ended', ours.clerk_invitation_id, ours.status, next_status);
+    update public.organization_invitations set status = next_status, held_until = null where id = ours.id;
+    found_drift := found_drift || private.drift(
+      case ours.status when 'reserved' then 'reservation_released' else 'invitation_ended' end,
+      coalesce(ours.clerk_invitation_id, ours.id::text), ours.status, next_status
+    );
   end loop;
 
   for theirs in
@@ -1127,12 +1311,20 @@ begin
           and (i.status = 'pending' or i.updated_at >= p_started_at)
       )
   loop
+    -- Clerk invites nobody twice at once: what it lists is what was reserved.
+    update public.organization_invitations set clerk_invitation_id = theirs ->> 'id'
+    where organization_id = p_organization.id and email = private.normalize_email(theirs ->> 'email')
+      and status = 'reserved'
+      and not exists (select from public.organization_invitations where clerk_invitation_id = theirs ->> 'id');
     select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_invitations
     set status = 'pending', expires_at = (theirs ->> 'expiresAt')::timestamptz where id = ours.id;
     perform private.record_invitation(p_organization, theirs, 'pending');
-    found_drift := found_drift || private.drift('invitation_missing', theirs ->> 'id', ours.status, 'pending');
+    found_drift := found_drift || private.drift(
+      case ours.status when 'reserved' then 'reservation_adopted' else 'invitation_missing' end,
+      theirs ->> 'id', ours.status, 'pending'
+    );
   end loop;
   return found_drift;
 end;
@@ -1153,16 +1345,20 @@ begin
   for ours in
     select m.* from public.organization_members as m
     where m.organization_id = p_organization.id and m.status = 'active'
-      and m.updated_at < p_started_at
-        - case when m.clerk_membership_id is null then private.settling_time() else interval '0' end
+      and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
       and not exists (
         select from jsonb_array_elements(p_memberships) as listed (membership)
         where membership ->> 'id' = m.clerk_membership_id
           or m.clerk_membership_id is null and membership ->> 'userId' = m.clerk_user_id
       )
   loop
-    update public.organization_members set status = 'removed' where id = ours.id;
-    found_drift := found_drift || private.drift('member_extra', ours.clerk_user_id, 'active', 'removed');
+    -- Whom Clerk never heard of is a request again, and can be approved anew.
+    update public.organization_members
+    set status = case when ours.clerk_membership_id is null then 'requested' else 'removed' end, held_until = null
+    where id = ours.id;
+    found_drift := found_drift || case when ours.clerk_membership_id is null
+      then private.drift('approval_released', ours.clerk_user_id, 'active', 'requested')
+      else private.drift('member_extra', ours.clerk_user_id, 'active', 'removed') end;
   end loop;
 
   for theirs in
@@ -1170,7 +1366,8 @@ begin
     where membership ->> 'userId' is not null and not exists (
       select from public.organization_members as m
       where m.clerk_membership_id = membership ->> 'id'
-        and (m.updated_at >= p_started_at or m.status = 'active' and m.role = membership ->> 'role')
+        and (m.updated_at >= p_started_at or m.held_until > p_started_at
+          or m.status = 'active' and m.role = membership ->> 'role')
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
@@ -1188,6 +1385,8 @@ begin
       else private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
     end;
   end loop;
+  update public.organization_members set held_until = null
+  where organization_id = p_organization.id and held_until <= p_started_at;
   return found_drift;
 end;
 $function$;
@@ -1292,7 +1491,10 @@ declare
   next_status text := p_status;
 begin
   select * into invitation from public.organization_invitations
-  where clerk_invitation_id = p_invitation ->> 'id';
+  where clerk_invitation_id = p_invitation ->> 'id'
+    or id = private.adoptable_invitation(p_organization.id, address, made_at)
+  order by clerk_invitation_id nulls last
+  limit 1;
   next_status := private.later_invitation_status(p_status, invitation.status);
 
   if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
@@ -1317,6 +1519,9 @@ begin
   else
     update public.organization_invitations
     set status = next_status,
+        clerk_invitation_id = p_invitation ->> 'id',
+        clerk_created_at = made_at,
+        held_until = null,
         clerk_user_id = coalesce(accepted_by, clerk_user_id),
         invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
         role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
@@ -1374,6 +1579,7 @@ begin
     or member.status <> (case when ended then 'removed' else 'active' end) then
     update public.organization_members
     set clerk_membership_id = p_membership ->> 'id',
+        held_until = case when clerk_membership_id is null then null else held_until end,
         clerk_created_at = made_at,
         status = case when ended then 'removed' else 'active' end,
         email = case when said_at > clerk_updated_at
@@ -1459,6 +1665,29 @@ $function$;
 
 comment on function private.record_webhook_event(text,text,text) is 'Enters an event into the ledger; false when it is there already.';
 
+CREATE OR REPLACE FUNCTION private.refresh_clerk_limit(p_organization_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
+  from (
+    select greatest(1, least(org.seat_limit, s.renewal_seats) + (
+      select count(*) from public.organization_members as m
+      where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
+    ) + (
+      select count(*) from public.organization_invitations as i
+      where i.organization_id = org.id and i.status = 'pending' and not private.takes_seat(i.role)
+    ))::integer as clerk_limit
+    from public.organizations as org
+    left join public.organization_subscriptions as s on s.organization_id = org.id
+    where org.id = p_organization_id
+  ) as wanted
+  where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+$function$;
+
+comment on function private.refresh_clerk_limit(uuid) is 'Derives clerk_limit: the seats that can be used, and those who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
+
 CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
  RETURNS void
  LANGUAGE sql
@@ -1489,6 +1718,28 @@ $function$;
 
 comment on function private.refuse(integer,text,text,jsonb) is 'Raises a refusal: SQLSTATE PTxyz, which PostgREST answers as HTTP status xyz; message = stable code, hint = a sentence for people, detail = JSON for the client.';
 
+CREATE OR REPLACE FUNCTION private.refuse_full(p_organization_id uuid, p_seats integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  capacity record;
+begin
+  select * into capacity from public.check_organization_capacity(p_organization_id);
+  perform private.refuse(409, 'seats_full', 'All seats are taken.', jsonb_build_object(
+    'seatLimit', capacity.seat_limit,
+    'seatsUsed', (select seats_used from public.organizations where id = p_organization_id),
+    'available', capacity.remaining_seats,
+    'needed', p_seats,
+    'missing', p_seats - capacity.remaining_seats,
+    'cost', private.cost_of_more(p_organization_id, p_seats - capacity.remaining_seats)
+  ));
+end;
+$function$;
+
+comment on function private.refuse_full(uuid,integer) is 'Raises seats_full (409): what there is, how many seats were needed, how many are missing and what they would cost.';
+
 CREATE OR REPLACE FUNCTION private.refuse_rewriting_history()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1515,6 +1766,26 @@ $function$;
 
 comment on function private.refuse_truncate() is 'Trigger: a truncate would leave the counts behind.';
 
+CREATE OR REPLACE FUNCTION private.require_another_admin(p_member public.organization_members)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- Who is being changed himself may be leaving: of two admins who remove each
+  -- other at once, one stays.
+  if p_member.role = 'org:admin' and not exists (
+    select from public.organization_members
+    where organization_id = p_member.organization_id and status = 'active' and role = 'org:admin'
+      and id <> p_member.id and coalesce(held_until <= clock_timestamp(), true)
+  ) then
+    perform private.refuse(409, 'last_admin', 'The organization would be left without an admin.');
+  end if;
+end;
+$function$;
+
+comment on function private.require_another_admin(public.organization_members) is 'Raises last_admin (409) when nobody else is an admin for certain.';
+
 CREATE OR REPLACE FUNCTION private.require_approved(p_organization public.organizations)
  RETURNS void
  LANGUAGE plpgsql
@@ -1532,6 +1803,26 @@ end;
 $function$;
 
 comment on function private.require_approved(public.organizations) is 'Raises organization_not_found (404), organization_not_approved (403) or organization_suspended (403).';
+
+CREATE OR REPLACE FUNCTION private.require_open(p_organization public.organizations)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  overdue_since timestamptz;
+begin
+  perform private.require_approved(p_organization);
+  select grace_until into overdue_since from public.organization_subscriptions
+  where organization_id = p_organization.id and grace_until <= now();
+  if found then
+    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
+      jsonb_build_object('graceUntil', overdue_since));
+  end if;
+end;
+$function$;
+
+comment on function private.require_open(public.organizations) is 'Whether anybody may be added at all, room aside. Raises payment_overdue (409) and what private.require_approved() raises.';
 
 CREATE OR REPLACE FUNCTION private.require_organization_of(p_organization_id uuid, p_clerk_org_id text)
  RETURNS public.organizations
@@ -1551,6 +1842,26 @@ end;
 $function$;
 
 comment on function private.require_organization_of(uuid,text) is 'The organization, locked, if it is the one that the caller''s Clerk token is for. Raises not_organization_admin (403).';
+
+CREATE OR REPLACE FUNCTION private.require_people(p_people jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if jsonb_typeof(p_people) is distinct from 'array' or jsonb_array_length(p_people) not between 1 and 500 then
+    perform private.refuse(400, 'invalid_request', 'Invite 1 to 500 people at a time.');
+  elsif exists (
+    select from jsonb_array_elements(p_people) as p (person)
+    where private.normalize_email(person ->> 'email') is null
+      or length(coalesce(person ->> 'role', 'org:member')) not between 1 and 128
+  ) then
+    perform private.refuse(400, 'invalid_request', 'Each needs an e-mail address and a role of Clerk''s.');
+  end if;
+end;
+$function$;
+
+comment on function private.require_people(jsonb) is 'Raises invalid_request (400) for what is not a list of 1 to 500 { email, role }.';
 
 CREATE OR REPLACE FUNCTION private.require_plan(p_plan text, p_billing_period text, p_seats integer)
  RETURNS public.plan_prices
@@ -1692,28 +2003,18 @@ CREATE OR REPLACE FUNCTION private.require_seats(p_organization_id uuid, p_seats
 AS $function$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
-  subscription public.organization_subscriptions;
   capacity record;
 begin
-  perform private.require_approved(organization);
-  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
-  if subscription.grace_until <= now() then
-    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
-      jsonb_build_object('graceUntil', subscription.grace_until));
-  end if;
+  perform private.require_open(organization);
   perform private.expire_invitations(p_organization_id);
   select * into capacity from public.check_organization_capacity(p_organization_id);
   if capacity.remaining_seats < p_seats then
-    perform private.refuse(409, 'seats_full', 'All seats are taken.', jsonb_build_object(
-      'seatLimit', capacity.seat_limit,
-      'available', capacity.remaining_seats,
-      'needed', p_seats
-    ));
+    perform private.refuse_full(p_organization_id, p_seats);
   end if;
 end;
 $function$;
 
-comment on function private.require_seats(uuid,integer) is 'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409), payment_overdue (409) and what private.require_approved() raises.';
+comment on function private.require_seats(uuid,integer) is 'Commands that take seats call this: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409) and what private.require_open() raises.';
 
 comment on function private.same_subscription(private.stripe_subscriptions,private.stripe_subscriptions) is 'Whether two states of a subscription say the same of seats.';
 
@@ -1787,6 +2088,22 @@ $function$;
 
 comment on function private.set_holds_seat() is 'Trigger: derives holds_seat of the invitation that is written.';
 
+CREATE OR REPLACE FUNCTION private.set_member_holds_seat()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- Whoever changes seats holds the organization's row first: see
+  -- private.set_holds_seat().
+  perform from public.organizations where id = new.organization_id for no key update;
+  new.holds_seat := new.status = 'active' and private.takes_seat(new.role);
+  return new;
+end;
+$function$;
+
+comment on function private.set_member_holds_seat() is 'Trigger: derives holds_seat of the member that is written.';
+
 CREATE OR REPLACE FUNCTION private.settle_changes(p_known private.stripe_subscriptions, p_answered uuid DEFAULT NULL::uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -1855,6 +2172,43 @@ $function$;
 
 comment on function private.settle_checkout(uuid,jsonb,text) is 'Ends the intent behind a Checkout Session as Stripe says it ended.';
 
+CREATE OR REPLACE FUNCTION private.settle_invitation(p_organization public.organizations, p_invitation_id uuid, p_result jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  ours public.organization_invitations;
+  settled public.organization_invitations;
+  clerk_id text := p_result #>> '{invitation,id}';
+begin
+  select * into ours from public.organization_invitations
+  where id = p_invitation_id and organization_id = p_organization.id;
+  if ours.id is null then
+    return 'unknown';
+  elsif (p_result ->> 'refused')::boolean then
+    update public.organization_invitations set status = 'revoked', held_until = null
+    where id = ours.id and status = 'reserved'
+    returning * into ours;
+    return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
+  end if;
+
+  if ours.status = 'reserved' and not exists (
+    select from public.organization_invitations where clerk_invitation_id = clerk_id
+  ) then
+    update public.organization_invitations set clerk_invitation_id = clerk_id where id = ours.id;
+  end if;
+  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status');
+  select * into settled from public.organization_invitations where clerk_invitation_id = clerk_id;
+  -- Released before Clerk's answer came, and the seat is somebody else's by now.
+  return case when settled.id <> ours.id and settled.holds_seat and exists (
+    select from public.organizations where id = p_organization.id and over_capacity
+  ) then 'late' else settled.status end;
+end;
+$function$;
+
+comment on function private.settle_invitation(public.organizations,uuid,jsonb) is 'Settles one reservation or invitation by one of the results that settle_invitations() takes; returns its state.';
+
 CREATE OR REPLACE FUNCTION private.settling_time()
  RETURNS interval
  LANGUAGE sql
@@ -1864,7 +2218,7 @@ AS $function$
   select interval '15 minutes';
 $function$;
 
-comment on function private.settling_time() is 'How long Clerk may take to report what a command or an acceptance began, before sync calls it lost.';
+comment on function private.settling_time() is 'How long Clerk may take to make a member of who accepted an invitation, before sync calls it lost.';
 
 CREATE OR REPLACE FUNCTION private.stripe_id(p_reference jsonb)
  RETURNS text
@@ -1903,6 +2257,7 @@ begin
     'organizationId', after.id,
     'seatLimit', after.seat_limit,
     'seatsUsed', after.seats_used,
+    'pushLimit', nullif(private.limit_push_due(after), false),
     'alert', case
       when after.over_capacity and not p_before.over_capacity then 'over_capacity'
       when (
@@ -1963,6 +2318,17 @@ end;
 $function$;
 
 comment on function private.take_in_subscription(uuid,text,uuid) is 'What follows from a newly recorded state of a subscription: changes end, numbers are derived. p_answered: see private.settle_changes().';
+
+CREATE OR REPLACE FUNCTION private.takes_seat(p_role text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select p_role <> all (seatless_roles) from private.settings;
+$function$;
+
+comment on function private.takes_seat(text) is 'Whether people with this Clerk role need a seat.';
 
 CREATE OR REPLACE FUNCTION private.to_uuid(p_text text)
  RETURNS uuid
@@ -2044,6 +2410,7 @@ create table public.organization_invitations (
   role text default 'org:member'::text not null,
   status text not null,
   holds_seat boolean default false not null,
+  held_until timestamp with time zone,
   expires_at timestamp with time zone default (clock_timestamp() + '30 days'::interval) not null,
   invited_by text,
   clerk_created_at timestamp with time zone,
@@ -2062,7 +2429,9 @@ create table public.organization_invitations (
 );
 
 CREATE INDEX organization_invitations_expiring_idx ON public.organization_invitations USING btree (organization_id, expires_at) WHERE (status = 'pending'::text);
+CREATE INDEX organization_invitations_held_idx ON public.organization_invitations USING btree (held_until) WHERE (held_until IS NOT NULL);
 CREATE INDEX organization_invitations_holding_idx ON public.organization_invitations USING btree (organization_id) WHERE holds_seat;
+CREATE UNIQUE INDEX organization_invitations_one_reservation ON public.organization_invitations USING btree (organization_id, email) WHERE (status = 'reserved'::text);
 CREATE INDEX organization_invitations_person_idx ON public.organization_invitations USING btree (organization_id, email);
 CREATE INDEX organization_invitations_user_idx ON public.organization_invitations USING btree (organization_id, clerk_user_id) WHERE (clerk_user_id IS NOT NULL);
 
@@ -2082,7 +2451,8 @@ comment on table public.organization_invitations is 'One row an invitation, kept
 comment on column public.organization_invitations.clerk_invitation_id is 'Clerk''s id; null while the call to Clerk is under way.';
 comment on column public.organization_invitations.clerk_user_id is 'Who accepted it, once Clerk has said so.';
 comment on column public.organization_invitations.status is 'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
-comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
+comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its role takes a seat, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
+comment on column public.organization_invitations.held_until is 'A command of ours is asking Clerk for this invitation until then at the latest; past that the next sync adopts or releases it by what Clerk says.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is 'When Clerk made it: only a membership made since then can be the one that it led to.';
 comment on column public.organization_invitations.clerk_updated_at is 'Watermark of role, e-mail and expiry.';
@@ -2098,6 +2468,8 @@ create table public.organization_members (
   email text,
   role text default 'org:member'::text not null,
   status text not null,
+  holds_seat boolean default false not null,
+  held_until timestamp with time zone,
   clerk_created_at timestamp with time zone,
   clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
   created_at timestamp with time zone default clock_timestamp() not null,
@@ -2114,6 +2486,8 @@ create table public.organization_members (
 
 CREATE INDEX organization_members_active_email_idx ON public.organization_members USING btree (organization_id, email) WHERE (status = 'active'::text);
 CREATE INDEX organization_members_clerk_user_id_idx ON public.organization_members USING btree (clerk_user_id, status);
+CREATE INDEX organization_members_held_idx ON public.organization_members USING btree (held_until) WHERE (held_until IS NOT NULL);
+CREATE INDEX organization_members_holding_idx ON public.organization_members USING btree (organization_id) WHERE holds_seat;
 CREATE UNIQUE INDEX organization_members_one_active ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'active'::text);
 CREATE UNIQUE INDEX organization_members_one_request ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'requested'::text);
 CREATE INDEX organization_members_organization_id_idx ON public.organization_members USING btree (organization_id, status);
@@ -2125,15 +2499,17 @@ create policy organization_members_read_own on public.organization_members as pe
 
 CREATE TRIGGER organization_members_deleted AFTER DELETE ON public.organization_members REFERENCING OLD TABLE AS rows_before FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
 CREATE TRIGGER organization_members_inserted AFTER INSERT ON public.organization_members REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
-CREATE TRIGGER organization_members_lock_organization BEFORE INSERT OR UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.lock_organization_of_member();
 CREATE TRIGGER organization_members_refuse_truncate BEFORE TRUNCATE ON public.organization_members FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
-CREATE TRIGGER organization_members_touch_updated_at BEFORE UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_members_set_holds_seat BEFORE INSERT OR UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.set_member_holds_seat();
+CREATE TRIGGER organization_members_touch_updated_at BEFORE UPDATE ON public.organization_members FOR EACH ROW WHEN (((to_jsonb(old.*) - 'holds_seat'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'holds_seat'::text))) EXECUTE FUNCTION private.touch_updated_at();
 CREATE TRIGGER organization_members_updated AFTER UPDATE ON public.organization_members REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
 
 comment on table public.organization_members is 'One row a membership, kept after it ends: a removed row is the tombstone that a late event runs into.';
 comment on column public.organization_members.clerk_membership_id is 'Clerk''s id; null for a request, and for an approved member until Clerk reports the membership.';
 comment on column public.organization_members.role is 'Clerk''s role key, with its org: prefix.';
 comment on column public.organization_members.status is 'requested (asked to join, no seat) → active (one seat) → removed; requested → rejected. Never backwards by an event.';
+comment on column public.organization_members.holds_seat is 'Whether it counts: it is active, and its role takes a seat. Derived by trigger.';
+comment on column public.organization_members.held_until is 'A command of ours is asking Clerk about this member until then at the latest; past that the next sync settles it by what Clerk says.';
 comment on column public.organization_members.clerk_created_at is 'When Clerk made the membership: of two memberships of one person the newer is the living one.';
 comment on column public.organization_members.clerk_updated_at is 'Watermark of role and e-mail.';
 
@@ -2149,7 +2525,7 @@ create view public.organization_seats with (security_invoker=true) as
     organization_members.role,
     COALESCE(organization_members.clerk_created_at, organization_members.created_at) AS since
    FROM public.organization_members
-  WHERE organization_members.status = 'active'::text
+  WHERE organization_members.holds_seat
 UNION ALL
  SELECT organization_invitations.organization_id,
     'invitation'::text AS taken_by,
@@ -2230,6 +2606,9 @@ create table public.organizations (
   pending_invitations_count integer default 0 not null,
   seats_used integer generated always as ((members_count + pending_invitations_count)) stored not null,
   over_capacity boolean generated always as (((members_count + pending_invitations_count) > seat_limit)) stored not null,
+  clerk_limit integer default 1 not null,
+  clerk_limit_pushed integer,
+  clerk_limit_error text,
   last_synced_at timestamp with time zone,
   clerk_updated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
   deleted_at timestamp with time zone,
@@ -2239,6 +2618,8 @@ create table public.organizations (
   constraint organizations_clerk_org_id_unique UNIQUE (clerk_org_id),
   constraint organizations_join_code_unique UNIQUE (join_code),
   constraint organizations_subscription_plan_fkey FOREIGN KEY (subscription_plan) REFERENCES public.plans(id),
+  constraint organizations_clerk_limit_error_bounded CHECK ((length(clerk_limit_error) <= 255)),
+  constraint organizations_clerk_limit_positive CHECK (((clerk_limit > 0) AND (clerk_limit_pushed > 0))),
   constraint organizations_clerk_org_id_bounded CHECK (((length(clerk_org_id) >= 1) AND (length(clerk_org_id) <= 255))),
   constraint organizations_join_code_bounded CHECK (((length(join_code) >= 8) AND (length(join_code) <= 64))),
   constraint organizations_members_count_not_negative CHECK ((members_count >= 0)),
@@ -2270,6 +2651,9 @@ comment on column public.organizations.members_count is 'Active members. Counted
 comment on column public.organizations.pending_invitations_count is 'Invitations that hold a seat. Counted by trigger; any other value is refused.';
 comment on column public.organizations.seats_used is 'members_count + pending_invitations_count.';
 comment on column public.organizations.over_capacity is 'Facts from Clerk or Stripe took it past its limit: nobody can be added until that ends.';
+comment on column public.organizations.clerk_limit is 'What Clerk''s max_allowed_memberships has to be, so that Clerk''s own screens refuse whom we would refuse. Never 0, which means unlimited to Clerk. Derived by trigger.';
+comment on column public.organizations.clerk_limit_pushed is 'What Clerk last took as its limit; null while that is not known.';
+comment on column public.organizations.clerk_limit_error is 'The code that Clerk refused the last push with.';
 comment on column public.organizations.last_synced_at is 'When Postgres was last compared with Clerk and Stripe.';
 comment on column public.organizations.clerk_updated_at is 'Watermark: what Clerk said at this moment or before is already here.';
 comment on column public.organizations.deleted_at is 'Deleted in Clerk. The row stays as a tombstone, so that a late event cannot bring it back.';
@@ -2474,6 +2858,7 @@ begin
     'organizationId', organization.id,
     'seatsUsed', organization.seats_used,
     'seatLimit', organization.seat_limit,
+    'pushLimit', private.limit_push_due(organization),
     -- Before the first purchase there is no capacity to exceed: the owner alone
     -- is one more than none.
     'alert', case when organization.over_capacity and not coalesce(was_over_capacity, false) and exists (
@@ -2484,7 +2869,7 @@ begin
 end;
 $function$;
 
-comment on function public.apply_clerk_event(text,jsonb) is 'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';
+comment on function public.apply_clerk_event(text,jsonb) is 'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, pushLimit: whether Clerk has to be told the limit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';
 
 grant execute on function public.apply_clerk_event(text,jsonb) to service_role;
 
@@ -2542,11 +2927,11 @@ begin
 end;
 $function$;
 
-comment on function public.apply_stripe_event(jsonb,jsonb) is 'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
+comment on function public.apply_stripe_event(jsonb,jsonb) is 'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, pushLimit: whether Clerk has to be told the limit, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
 
 grant execute on function public.apply_stripe_event(jsonb,jsonb) to service_role;
 
-CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text DEFAULT NULL::text, p_clerk_org_id text DEFAULT NULL::text)
  RETURNS public.organization_members
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -2554,17 +2939,10 @@ CREATE OR REPLACE FUNCTION public.approve_member(p_member_id uuid, p_actor text 
 AS $function$
 declare
   member public.organization_members;
-  invitation_holds_seat boolean;
+  needs_seat boolean;
 begin
   perform private.set_cause(p_actor, 'approve_member');
-  select * into member from public.organization_members where id = p_member_id;
-  if not found then
-    perform private.refuse(404, 'member_not_found', 'There is no such request.');
-  end if;
-  perform private.lock_organization(member.organization_id);
-  perform private.expire_invitations(member.organization_id);
-  select * into member from public.organization_members where id = p_member_id;
-
+  member := private.lock_request(p_member_id, p_clerk_org_id);
   if member.status = 'active' then
     return member;
   elsif member.status <> 'requested' then
@@ -2580,20 +2958,23 @@ begin
   end if;
 
   -- Someone who is invited as well already holds the one seat that he needs.
-  invitation_holds_seat := exists (
+  needs_seat := private.takes_seat(member.role) and not exists (
     select from public.organization_invitations
     where organization_id = member.organization_id and holds_seat
       and (email = member.email or clerk_user_id = member.clerk_user_id)
   );
-  perform private.require_seats(member.organization_id, case when invitation_holds_seat then 0 else 1 end);
-  update public.organization_members set status = 'active' where id = p_member_id returning * into member;
+  perform private.require_seats(member.organization_id, case when needs_seat then 1 else 0 end);
+  update public.organization_members
+  set status = 'active', held_until = clock_timestamp() + private.hold_time()
+  where id = p_member_id
+  returning * into member;
   return member;
 end;
 $function$;
 
-comment on function public.approve_member(uuid,text) is 'Gives a requested member a seat and returns the member; one that is active already is returned as it is. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_approved() raises.';
+comment on function public.approve_member(uuid,text,text) is 'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned as it is. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
 
-grant execute on function public.approve_member(uuid,text) to service_role;
+grant execute on function public.approve_member(uuid,text,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.attach_checkout_session(p_seat_change_id uuid, p_stripe_checkout_session_id text)
  RETURNS text
@@ -2702,6 +3083,53 @@ comment on function public.claim_organization_sync(uuid,text,integer) is 'Leases
 
 grant execute on function public.claim_organization_sync(uuid,text,integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.claim_seats(p_organization_id uuid, p_clerk_org_id text, p_people jsonb, p_partial boolean, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  available integer;
+  needed integer;
+  people jsonb;
+begin
+  perform private.set_cause(p_actor, 'claim_seats');
+  perform private.require_people(p_people);
+  perform private.require_open(organization);
+  perform private.expire_invitations(p_organization_id);
+  select remaining_seats into available from public.check_organization_capacity(p_organization_id);
+
+  select
+    count(*) filter (where outcome = 'reserved' and takes_seat),
+    jsonb_agg(jsonb_build_object(
+      'email', email,
+      'role', role,
+      'outcome', case when outcome = 'reserved' and takes_seat and seat > available then 'no_seat' else outcome end,
+      'invitationId', case when outcome = 'reserved' and (seat <= available or not takes_seat) then gen_random_uuid() end
+    ) order by n)
+  into needed, people
+  from (
+    select *, count(*) filter (where outcome = 'reserved' and takes_seat) over (order by n) as seat
+    from private.judge_people(p_organization_id, p_people)
+  ) as judged;
+  if needed > available and not p_partial then
+    perform private.refuse_full(p_organization_id, needed);
+  end if;
+
+  insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
+  select "invitationId", p_organization_id, email, role, 'reserved', p_actor, clock_timestamp() + private.hold_time()
+  from jsonb_to_recordset(people) as person ("invitationId" uuid, email text, role text)
+  where "invitationId" is not null;
+  return jsonb_build_object('people', people);
+end;
+$function$;
+
+comment on function public.claim_seats(uuid,text,jsonb,boolean,text) is 'Holds a seat for each of p_people = [{ email, role }], 1 to 500, before Clerk is asked to invite them: all of them or nobody, or with p_partial as many as fit. Returns { people: [{ email, role, outcome: reserved | already_member | already_invited | no_seat, invitationId: of the reservation }] } in the same order. Definer: the tables take no direct writes. Raises seats_full (409), not_organization_admin (403), invalid_request (400) and what private.require_open() raises.';
+
+grant execute on function public.claim_seats(uuid,text,jsonb,boolean,text) to service_role;
+
 comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
 
 CREATE OR REPLACE FUNCTION public.claim_sync_batch(p_limit integer, p_lease_seconds integer, p_before timestamp with time zone)
@@ -2728,6 +3156,38 @@ $function$;
 
 grant execute on function public.claim_sync_batch(integer,integer,timestamp with time zone) to service_role;
 
+CREATE OR REPLACE FUNCTION public.finish_clerk_limit_push(p_organization_id uuid, p_push_id uuid, p_limit integer DEFAULT NULL::integer, p_error text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.lock_organization(p_organization_id);
+  is_current boolean;
+begin
+  is_current := exists (
+    select from private.organization_syncs
+    where organization_id = p_organization_id and limit_push_id = p_push_id
+  );
+  -- Where two pushes overlapped, either may have reached Clerk last: neither
+  -- counts, and the limit is pushed again.
+  update private.organization_syncs set limit_push_id = null, limit_push_until = '-infinity'
+  where organization_id = p_organization_id;
+  update public.organizations
+  set clerk_limit_pushed = case when is_current and p_error is null then p_limit end,
+      clerk_limit_error = case when clerk_limit = organization.clerk_limit then left(p_error, 255) end
+  where id = p_organization_id
+  returning * into organization;
+  return not is_current
+    or p_limit is not null and p_error is null and organization.clerk_limit <> p_limit;
+end;
+$function$;
+
+comment on function public.finish_clerk_limit_push(uuid,uuid,integer,text) is 'Notes that Clerk took p_limit, or refused it with the code p_error, or with neither that it did not answer. Returns whether the limit has to be pushed again at once: it has changed meanwhile, or another push overlapped. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.finish_clerk_limit_push(uuid,uuid,integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.grant_seats(p_organization_id uuid, p_seats integer, p_reason text, p_actor text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2752,6 +3212,31 @@ $function$;
 comment on function public.grant_seats(uuid,integer,text,text) is 'Gives an organization free seats, or takes them back with 0. They count while no subscription gives any. The reason goes into the account book. Definer: the tables take no direct writes. Raises organization_not_found (404), invalid_request (400).';
 
 grant execute on function public.grant_seats(uuid,integer,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.hold_invitations(p_organization_id uuid, p_invitation_ids uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  held_ids uuid[];
+begin
+  perform private.lock_organization(p_organization_id);
+  with held as (
+    update public.organization_invitations
+    set held_until = clock_timestamp() + private.hold_time()
+    where organization_id = p_organization_id and id = any (p_invitation_ids) and status = 'reserved'
+    returning id
+  )
+  select coalesce(array_agg(id), '{}') into held_ids from held;
+  return held_ids;
+end;
+$function$;
+
+comment on function public.hold_invitations(uuid,uuid[]) is 'Holds reservations for another private.hold_time() and returns those that there still are: to be called before Clerk is asked for more of them. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.hold_invitations(uuid,uuid[]) to service_role;
 
 CREATE OR REPLACE FUNCTION public.mark_seat_change_stuck(p_seat_change_id uuid, p_error text)
  RETURNS void
@@ -2873,6 +3358,50 @@ $function$;
 
 grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) to service_role;
 
+CREATE OR REPLACE FUNCTION public.reject_member(p_member_id uuid, p_clerk_org_id text, p_actor text)
+ RETURNS public.organization_members
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  member public.organization_members;
+begin
+  perform private.set_cause(p_actor, 'reject_member');
+  member := private.lock_request(p_member_id, p_clerk_org_id);
+  if member.status not in ('requested', 'rejected') then
+    perform private.refuse(409, 'request_closed', 'The request is no longer open.',
+      jsonb_build_object('status', member.status));
+  end if;
+  update public.organization_members set status = 'rejected' where id = p_member_id returning * into member;
+  return member;
+end;
+$function$;
+
+comment on function public.reject_member(uuid,text,text) is 'Turns a request down and returns it. Definer: the tables take no direct writes. Raises request_closed (409), member_not_found (404).';
+
+grant execute on function public.reject_member(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.replace_join_code(p_organization_id uuid, p_clerk_org_id text, p_actor text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+begin
+  perform private.set_cause(p_actor, 'replace_join_code');
+  update public.organizations set join_code = private.new_join_code() where id = organization.id
+  returning * into organization;
+  return organization.join_code;
+end;
+$function$;
+
+comment on function public.replace_join_code(uuid,text,text) is 'Gives the organization a new code and returns it; the old one is worth nothing from now on. Definer: the tables take no direct writes. Raises not_organization_admin (403).';
+
+grant execute on function public.replace_join_code(uuid,text,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.request_membership(p_join_code text, p_clerk_user_id text, p_email text)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -2884,6 +3413,7 @@ declare
   member_id uuid;
 begin
   perform private.set_cause(p_clerk_user_id, 'request_membership');
+  perform private.count_join_attempt(p_clerk_user_id);
   select id into joined_organization_id
   from public.organizations
   where join_code = upper(btrim(p_join_code)) and deleted_at is null;
@@ -2908,7 +3438,7 @@ begin
 end;
 $function$;
 
-comment on function public.request_membership(text,text,text) is 'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes.';
+comment on function public.request_membership(text,text,text) is 'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes. Raises too_many_attempts (429).';
 
 grant execute on function public.request_membership(text,text,text) to service_role;
 
@@ -2976,6 +3506,64 @@ $function$;
 comment on function public.set_organization_status(uuid,text,text) is 'Approves or suspends an organization: pending, approved or suspended. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.set_organization_status(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.settle_invitations(p_organization_id uuid, p_results jsonb, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.lock_organization(p_organization_id);
+  result jsonb;
+  settled jsonb := '[]';
+begin
+  perform private.set_cause(p_actor, 'settle_invitations');
+  for result in select r from jsonb_array_elements(p_results) as given (r) loop
+    settled := settled || jsonb_build_array(jsonb_build_object(
+      'invitationId', result ->> 'invitationId',
+      'state', private.settle_invitation(organization, private.to_uuid(result ->> 'invitationId'), result)
+    ));
+  end loop;
+  return settled;
+end;
+$function$;
+
+comment on function public.settle_invitations(uuid,jsonb,text) is 'Records how Clerk answered. p_results: [{ invitationId, status: pending | accepted | revoked | expired, invitation: { id, email, role, invitedBy, userId, createdAt, updatedAt, expiresAt } } | { invitationId, refused: true }], invitationId being ours. Returns [{ invitationId, state }]: the state it has now (a refused reservation is revoked, its seat free), or late when the reservation had lapsed and its seat is taken: revoke it in Clerk. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.settle_invitations(uuid,jsonb,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.settle_member(p_member_id uuid, p_result jsonb, p_actor text)
+ RETURNS public.organization_members
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  member public.organization_members;
+  organization public.organizations;
+begin
+  perform private.set_cause(p_actor, 'settle_member');
+  member := private.lock_request(p_member_id, null);
+  if (p_result ->> 'refused')::boolean then
+    update public.organization_members
+    set held_until = null,
+        status = case when clerk_membership_id is null and status = 'active' then 'requested' else status end,
+        role = coalesce(p_result ->> 'roleBefore', role)
+    where id = p_member_id and held_until is not null;
+  else
+    select * into organization from public.organizations where id = member.organization_id;
+    perform private.record_membership(organization, p_result -> 'membership', (p_result ->> 'removed')::boolean);
+    update public.organization_members set held_until = null where id = p_member_id and held_until is not null;
+  end if;
+  select * into member from public.organization_members where id = p_member_id;
+  return member;
+end;
+$function$;
+
+comment on function public.settle_member(uuid,jsonb,text) is 'Records how Clerk answered an approval, a change of role or a removal. p_result: { membership: { id, userId, email, role, createdAt, updatedAt }, removed: boolean }, or { refused: true, roleBefore: of a change of role }: an approved member is then a request again, and the seat free. Returns the member. Definer: the tables take no direct writes. Raises member_not_found (404).';
+
+grant execute on function public.settle_member(uuid,jsonb,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.settle_seat_change(p_seat_change_id uuid, p_answer jsonb, p_error text DEFAULT NULL::text)
  RETURNS jsonb
@@ -3094,6 +3682,126 @@ $function$;
 
 grant execute on function public.start_checkout(uuid,text,text,text,integer,text,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.start_clerk_limit_push(p_organization_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.lock_organization(p_organization_id);
+  push uuid := gen_random_uuid();
+begin
+  if organization.clerk_limit_pushed is not distinct from organization.clerk_limit then
+    return null;
+  end if;
+  update private.organization_syncs
+  set limit_push_id = push, limit_push_until = clock_timestamp() + private.hold_time()
+  where organization_id = p_organization_id and limit_push_until <= clock_timestamp();
+  if not found then
+    return null;
+  end if;
+  -- Until Clerk has answered nobody knows what it has.
+  update public.organizations set clerk_limit_pushed = null
+  where id = p_organization_id and clerk_limit_pushed is not null;
+  return jsonb_build_object('pushId', push, 'clerkOrgId', organization.clerk_org_id, 'limit', organization.clerk_limit);
+end;
+$function$;
+
+comment on function public.start_clerk_limit_push(uuid) is 'Begins to tell Clerk the limit: { pushId, clerkOrgId, limit }, or null when Clerk has it or is being told. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+
+grant execute on function public.start_clerk_limit_push(uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.start_member_change(p_organization_id uuid, p_clerk_org_id text, p_clerk_user_id text, p_role text, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  member public.organization_members;
+begin
+  perform private.set_cause(p_actor, 'start_member_change');
+  select * into member from public.organization_members
+  where organization_id = organization.id and clerk_user_id = p_clerk_user_id and status = 'active';
+  if not found then
+    perform private.refuse(404, 'member_not_found', 'There is no such member.');
+  elsif member.held_until > clock_timestamp() or member.clerk_membership_id is null then
+    perform private.refuse(409, 'member_change_in_progress', 'This member is being changed already.',
+      jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
+  elsif p_role is distinct from 'org:admin' then
+    perform private.require_another_admin(member);
+  end if;
+  if length(p_role) not between 1 and 128 then
+    perform private.refuse(400, 'invalid_request', 'A role has 1 to 128 characters.');
+  elsif not member.holds_seat and private.takes_seat(p_role) then
+    perform private.require_seats(p_organization_id, 1);
+  end if;
+
+  -- A seat is claimed at once; one that gets free is free when Clerk has said so.
+  update public.organization_members
+  set held_until = clock_timestamp() + private.hold_time(),
+      role = case when not member.holds_seat and private.takes_seat(p_role) then p_role else role end
+  where id = member.id;
+  return jsonb_build_object('memberId', member.id, 'role', p_role, 'roleBefore', member.role);
+end;
+$function$;
+
+comment on function public.start_member_change(uuid,text,text,text,text) is 'Begins to give a member another role, or with p_role null to remove him, before Clerk is asked; a role that takes a seat claims it now. Returns { memberId, role, roleBefore }. Definer: the tables take no direct writes. Raises member_not_found (404), member_change_in_progress (409), last_admin (409), not_organization_admin (403), invalid_request (400) and what private.require_seats() raises.';
+
+grant execute on function public.start_member_change(uuid,text,text,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.start_resend(p_organization_id uuid, p_clerk_org_id text, p_invitation_id uuid, p_actor text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
+  old public.organization_invitations;
+  judged record;
+  new_id uuid := gen_random_uuid();
+begin
+  perform private.set_cause(p_actor, 'start_resend');
+  perform private.expire_invitations(organization.id);
+  select * into old from public.organization_invitations
+  where id = p_invitation_id and organization_id = p_organization_id;
+  if old.id is null then
+    perform private.refuse(404, 'invitation_not_found', 'There is no such invitation.');
+  elsif old.status in ('accepted', 'joined') then
+    perform private.refuse(409, 'invitation_closed', 'The invitation has been accepted.',
+      jsonb_build_object('status', old.status));
+  elsif old.status = 'reserved' then
+    perform private.refuse(409, 'invitation_in_progress', 'The invitation is being sent.',
+      jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
+  end if;
+  -- Anybody else's judgement but the invitation's own: a pending one is in the way of itself.
+  select * into judged from private.judge_people(p_organization_id,
+    jsonb_build_array(jsonb_build_object('email', old.email, 'role', old.role)));
+  if judged.outcome = 'already_member' or judged.outcome = 'already_invited' and old.status <> 'pending' then
+    perform private.refuse(409, judged.outcome, 'This person is a member or invited already.');
+  end if;
+
+  perform private.require_seats(p_organization_id,
+    case when old.holds_seat or not judged.takes_seat then 0 else 1 end);
+  -- The newest invitation of a person holds the seat: it passes over in this statement.
+  insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
+  values (new_id, p_organization_id, old.email, old.role, 'reserved', p_actor, clock_timestamp() + private.hold_time());
+  return jsonb_build_object(
+    'invitationId', new_id,
+    'clerkInvitationId', case when old.status = 'pending' then old.clerk_invitation_id end,
+    'email', old.email,
+    'role', old.role
+  );
+end;
+$function$;
+
+comment on function public.start_resend(uuid,text,uuid,text) is 'Reserves a new invitation in the place of an old one, whose seat it takes over; one that has ended needs a free seat. Returns { invitationId: the reservation, clerkInvitationId: the old one, to be revoked in Clerk; null when it has ended, email, role }. Definer: the tables take no direct writes. Raises invitation_not_found (404), invitation_closed, invitation_in_progress, already_member, already_invited (409) and what private.require_seats() raises.';
+
+grant execute on function public.start_resend(uuid,text,uuid,text) to service_role;
+
 comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused (422), too_many_changes (429) and what private.require_seat_change() raises.';
 
 CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone)
@@ -3190,8 +3898,12 @@ begin
     and (o.seat_limit, o.subscription_plan, o.members_count, o.pending_invitations_count)
       is distinct from (is_now.seat_limit, is_now.plan, is_now.members, is_now.invitations);
 
+  update public.organization_members as m set holds_seat = not m.holds_seat
+  where m.organization_id = p_organization_id
+    and m.holds_seat <> (m.status = 'active' and private.takes_seat(m.role));
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
+  perform private.refresh_clerk_limit(p_organization_id);
 
   select * into counted from private.counted_seats(p_organization_id);
   return query select counted.members, counted.invitations,

@@ -10,6 +10,7 @@ create table private.settings (
   only_row boolean not null default true,
   default_organization_status text not null default 'approved',
   grace_period interval not null default '7 days',
+  seatless_roles text[] not null default '{}',
   constraint settings_pkey primary key (only_row),
   constraint settings_only_row check (only_row),
   constraint settings_default_organization_status_known
@@ -23,6 +24,9 @@ comment on column private.settings.default_organization_status is
 
 comment on column private.settings.grace_period is
   'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
+
+comment on column private.settings.seatless_roles is
+  'Clerk role keys whose holders take no seat, for example {org:auditor}. After a change each organization has to be synced.';
 
 insert into private.settings default values;
 

@@ -35,6 +35,9 @@ create table public.organizations (
   pending_invitations_count integer not null default 0,
   seats_used integer not null generated always as (members_count + pending_invitations_count) stored,
   over_capacity boolean not null generated always as (members_count + pending_invitations_count > seat_limit) stored,
+  clerk_limit integer not null default 1,
+  clerk_limit_pushed integer,
+  clerk_limit_error text,
   last_synced_at timestamptz,
   clerk_updated_at timestamptz not null default '-infinity',
   deleted_at timestamptz,
@@ -50,6 +53,8 @@ create table public.organizations (
   constraint organizations_join_code_unique unique (join_code),
   constraint organizations_join_code_bounded check (length(join_code) between 8 and 64),
   constraint organizations_seat_limit_not_negative check (seat_limit >= 0),
+  constraint organizations_clerk_limit_positive check (clerk_limit > 0 and clerk_limit_pushed > 0),
+  constraint organizations_clerk_limit_error_bounded check (length(clerk_limit_error) <= 255),
   constraint organizations_members_count_not_negative check (members_count >= 0),
   constraint organizations_pending_invitations_count_not_negative check (pending_invitations_count >= 0)
 );
@@ -70,6 +75,11 @@ comment on column public.organizations.pending_invitations_count is
 comment on column public.organizations.seats_used is 'members_count + pending_invitations_count.';
 comment on column public.organizations.over_capacity is
   'Facts from Clerk or Stripe took it past its limit: nobody can be added until that ends.';
+comment on column public.organizations.clerk_limit is
+  'What Clerk''s max_allowed_memberships has to be, so that Clerk''s own screens refuse whom we would refuse. Never 0, which means unlimited to Clerk. Derived by trigger.';
+comment on column public.organizations.clerk_limit_pushed is
+  'What Clerk last took as its limit; null while that is not known.';
+comment on column public.organizations.clerk_limit_error is 'The code that Clerk refused the last push with.';
 comment on column public.organizations.last_synced_at is 'When Postgres was last compared with Clerk and Stripe.';
 comment on column public.organizations.clerk_updated_at is
   'Watermark: what Clerk said at this moment or before is already here.';
@@ -81,6 +91,8 @@ create table private.organization_syncs (
   attempted_at timestamptz not null default '-infinity',
   lease_id uuid,
   leased_until timestamptz not null default '-infinity',
+  limit_push_id uuid,
+  limit_push_until timestamptz not null default '-infinity',
   constraint organization_syncs_pkey primary key (organization_id),
   constraint organization_syncs_organization_id_fkey
     foreign key (organization_id) references public.organizations (id)
@@ -94,6 +106,9 @@ comment on column private.organization_syncs.attempted_at is
   'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
 comment on column private.organization_syncs.lease_id is
   'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
+
+comment on column private.organization_syncs.limit_push_id is
+  'Names the push of the limit to Clerk that is under way, until limit_push_until: another one waits.';
 
 create function private.queue_organization_for_sync() returns trigger
 language plpgsql

@@ -8,6 +8,8 @@ create table public.organization_members (
   email text,
   role text not null default 'org:member',
   status text not null,
+  holds_seat boolean not null default false,
+  held_until timestamptz,
   clerk_created_at timestamptz,
   clerk_updated_at timestamptz not null default '-infinity',
   created_at timestamptz not null default clock_timestamp(),
@@ -32,6 +34,11 @@ create unique index organization_members_one_request on public.organization_memb
 create index organization_members_active_email_idx on public.organization_members (organization_id, email)
   where status = 'active';
 
+create index organization_members_holding_idx on public.organization_members (organization_id)
+  where holds_seat;
+create index organization_members_held_idx on public.organization_members (held_until)
+  where held_until is not null;
+
 comment on table public.organization_members is
   'One row a membership, kept after it ends: a removed row is the tombstone that a late event runs into.';
 comment on column public.organization_members.clerk_membership_id is
@@ -39,6 +46,10 @@ comment on column public.organization_members.clerk_membership_id is
 comment on column public.organization_members.role is 'Clerk''s role key, with its org: prefix.';
 comment on column public.organization_members.status is
   'requested (asked to join, no seat) → active (one seat) → removed; requested → rejected. Never backwards by an event.';
+comment on column public.organization_members.holds_seat is
+  'Whether it counts: it is active, and its role takes a seat. Derived by trigger.';
+comment on column public.organization_members.held_until is
+  'A command of ours is asking Clerk about this member until then at the latest; past that the next sync settles it by what Clerk says.';
 comment on column public.organization_members.clerk_created_at is
   'When Clerk made the membership: of two memberships of one person the newer is the living one.';
 comment on column public.organization_members.clerk_updated_at is 'Watermark of role and e-mail.';
@@ -52,6 +63,7 @@ create table public.organization_invitations (
   role text not null default 'org:member',
   status text not null,
   holds_seat boolean not null default false,
+  held_until timestamptz,
   -- Clerk's own lifetime of an invitation.
   expires_at timestamptz not null default clock_timestamp() + interval '30 days',
   invited_by text,
@@ -81,6 +93,11 @@ create index organization_invitations_expiring_idx on public.organization_invita
 create index organization_invitations_holding_idx on public.organization_invitations (organization_id)
   where holds_seat;
 
+create index organization_invitations_held_idx on public.organization_invitations (held_until)
+  where held_until is not null;
+create unique index organization_invitations_one_reservation on public.organization_invitations (organization_id, email)
+  where status = 'reserved';
+
 comment on table public.organization_invitations is
   'One row an invitation, kept after it ends, as a tombstone.';
 comment on column public.organization_invitations.clerk_invitation_id is
@@ -89,7 +106,9 @@ comment on column public.organization_invitations.clerk_user_id is 'Who accepted
 comment on column public.organization_invitations.status is
   'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
 comment on column public.organization_invitations.holds_seat is
-  'Whether it counts: it is reserved, pending or accepted, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
+  'Whether it counts: it is reserved, pending or accepted, its role takes a seat, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
+comment on column public.organization_invitations.held_until is
+  'A command of ours is asking Clerk for this invitation until then at the latest; past that the next sync adopts or releases it by what Clerk says.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is
   'When Clerk made it: only a membership made since then can be the one that it led to.';

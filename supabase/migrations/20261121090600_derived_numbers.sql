@@ -1,6 +1,39 @@
 -- Who keeps seat_limit, members_count and pending_invitations_count: these
 -- triggers, and nobody else.
 
+create function private.takes_seat(p_role text) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_role <> all (seatless_roles) from private.settings;
+$$;
+
+comment on function private.takes_seat(text) is 'Whether people with this Clerk role need a seat.';
+
+create function private.refresh_clerk_limit(p_organization_id uuid) returns void
+language sql
+set search_path = ''
+as $$
+  update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
+  from (
+    select greatest(1, least(org.seat_limit, s.renewal_seats) + (
+      select count(*) from public.organization_members as m
+      where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
+    ) + (
+      select count(*) from public.organization_invitations as i
+      where i.organization_id = org.id and i.status = 'pending' and not private.takes_seat(i.role)
+    ))::integer as clerk_limit
+    from public.organizations as org
+    left join public.organization_subscriptions as s on s.organization_id = org.id
+    where org.id = p_organization_id
+  ) as wanted
+  where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+$$;
+
+comment on function private.refresh_clerk_limit(uuid) is
+  'Derives clerk_limit: the seats that can be used, and those who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
+
 create function private.follow_purchased_seats() returns trigger
 language plpgsql
 set search_path = ''
@@ -11,10 +44,12 @@ begin
   end if;
   if tg_op = 'DELETE' then
     update public.organizations set seat_limit = 0, subscription_plan = null where id = old.organization_id;
+    perform private.refresh_clerk_limit(old.organization_id);
   else
     update public.organizations set seat_limit = new.purchased_seats, subscription_plan = new.plan
     where id = new.organization_id
       and (seat_limit, subscription_plan) is distinct from (new.purchased_seats, new.plan);
+    perform private.refresh_clerk_limit(new.organization_id);
   end if;
   return null;
 end;
@@ -33,6 +68,7 @@ stable
 set search_path = ''
 as $$
   select p_invitation.status in ('reserved', 'pending', 'accepted')
+    and private.takes_seat(p_invitation.role)
     and not exists (
       select from public.organization_members as m
       where m.organization_id = p_invitation.organization_id
@@ -73,22 +109,24 @@ create trigger organization_invitations_set_holds_seat
   before insert or update on public.organization_invitations
   for each row execute function private.set_holds_seat();
 
-create function private.lock_organization_of_member() returns trigger
+create function private.set_member_holds_seat() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
+  -- Whoever changes seats holds the organization's row first: see
+  -- private.set_holds_seat().
   perform from public.organizations where id = new.organization_id for no key update;
+  new.holds_seat := new.status = 'active' and private.takes_seat(new.role);
   return new;
 end;
 $$;
 
-comment on function private.lock_organization_of_member() is
-  'Trigger: whoever changes seats holds the organization''s row first, by whatever way he comes.';
+comment on function private.set_member_holds_seat() is 'Trigger: derives holds_seat of the member that is written.';
 
-create trigger organization_members_lock_organization
+create trigger organization_members_set_holds_seat
   before insert or update on public.organization_members
-  for each row execute function private.lock_organization_of_member();
+  for each row execute function private.set_member_holds_seat();
 
 create function private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
 returns void
@@ -137,9 +175,9 @@ begin
   from (
     select organization_id, sum(n) as change
     from (
-      select organization_id, -1 as n from unnest(gone) where status = 'active'
+      select organization_id, -1 as n from unnest(gone) where holds_seat
       union all
-      select organization_id, 1 from unnest(come) where status = 'active'
+      select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
   ) as d;
@@ -149,6 +187,11 @@ begin
   )
   from (select * from unnest(gone) union all select * from unnest(come)) as r
   having count(*) filter (where status = 'active') > 0;
+
+  perform private.refresh_clerk_limit(organization_id)
+  from (select * from unnest(gone) union all select * from unnest(come)) as r
+  where not private.takes_seat(role)
+  group by organization_id;
 
   insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
   select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
@@ -217,6 +260,11 @@ begin
   ) as r
   having count(*) > 0;
 
+  perform private.refresh_clerk_limit(organization_id)
+  from (select * from unnest(gone) union all select * from unnest(come)) as r
+  where not private.takes_seat(role)
+  group by organization_id;
+
   insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
   select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
     private.current_actor(), private.current_cause(),
@@ -284,7 +332,7 @@ set search_path = ''
 as $$
   select
     (select count(*) from public.organization_members as m
-     where m.organization_id = p_organization_id and m.status = 'active')::integer,
+     where m.organization_id = p_organization_id and m.holds_seat)::integer,
     (select count(*) from public.organization_invitations as i
      where i.organization_id = p_organization_id and i.holds_seat)::integer;
 $$;
@@ -298,11 +346,13 @@ create trigger organizations_guard_derived_numbers
 create trigger organizations_touch_updated_at
   before update on public.organizations
   for each row execute function private.touch_updated_at();
+-- A derived column is no news of its row: sync would take it for a change since it
+-- began to list, and leave the row alone.
 create trigger organization_members_touch_updated_at
   before update on public.organization_members
-  for each row execute function private.touch_updated_at();
--- Handing a seat on is no news of the invitation: sync would take it for a change
--- since it began to list, and leave the invitation alone.
+  for each row
+  when (to_jsonb(old) - 'holds_seat' is distinct from to_jsonb(new) - 'holds_seat')
+  execute function private.touch_updated_at();
 create trigger organization_invitations_touch_updated_at
   before update on public.organization_invitations
   for each row
@@ -364,8 +414,12 @@ begin
     and (o.seat_limit, o.subscription_plan, o.members_count, o.pending_invitations_count)
       is distinct from (is_now.seat_limit, is_now.plan, is_now.members, is_now.invitations);
 
+  update public.organization_members as m set holds_seat = not m.holds_seat
+  where m.organization_id = p_organization_id
+    and m.holds_seat <> (m.status = 'active' and private.takes_seat(m.role));
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
+  perform private.refresh_clerk_limit(p_organization_id);
 
   select * into counted from private.counted_seats(p_organization_id);
   return query select counted.members, counted.invitations,

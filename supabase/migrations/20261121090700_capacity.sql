@@ -84,35 +84,118 @@ $$;
 comment on function private.require_approved(public.organizations) is
   'Raises organization_not_found (404), organization_not_approved (403) or organization_suspended (403).';
 
+create function private.hold_time() returns interval
+language sql
+immutable
+set search_path = ''
+as $$
+  select interval '30 seconds';
+$$;
+
+comment on function private.hold_time() is
+  'How long a command may ask Clerk about a seat that it holds. A worker that takes longer holds it anew.';
+
+create function private.require_open(p_organization public.organizations) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  overdue_since timestamptz;
+begin
+  perform private.require_approved(p_organization);
+  select grace_until into overdue_since from public.organization_subscriptions
+  where organization_id = p_organization.id and grace_until <= now();
+  if found then
+    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
+      jsonb_build_object('graceUntil', overdue_since));
+  end if;
+end;
+$$;
+
+comment on function private.require_open(public.organizations) is
+  'Whether anybody may be added at all, room aside. Raises payment_overdue (409) and what private.require_approved() raises.';
+
+create function private.cost_of_seats(p_plan text, p_billing_period text, p_seats integer) returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select price.base_amount + price.seat_amount::bigint * greatest(0, p_seats - plan.included_seats)
+  from public.plan_prices as price
+  join public.plans as plan on plan.id = price.plan
+  where (price.plan, price.billing_period) = (p_plan, p_billing_period);
+$$;
+
+comment on function private.cost_of_seats(text, text, integer) is
+  'What seats cost for a billing period, in the currency''s smallest unit; null for an unknown price.';
+
+create function private.cost_of_more(p_organization_id uuid, p_more integer) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'seats', p_more,
+    'plan', fitting.id,
+    'billingPeriod', s.seat_billing_period,
+    'amount', private.cost_of_seats(fitting.id, s.seat_billing_period, s.renewal_seats + p_more)
+      - private.cost_of_seats(s.plan, s.seat_billing_period, s.renewal_seats),
+    'currency', price.currency
+  )
+  from public.organization_subscriptions as s
+  join public.plans as current on current.id = s.plan
+  join public.plans as fitting
+    on s.renewal_seats + p_more between fitting.min_seats and fitting.max_seats and fitting.rank >= current.rank
+  join public.plan_prices as price on (price.plan, price.billing_period) = (fitting.id, s.seat_billing_period)
+  where s.organization_id = p_organization_id
+  order by fitting.rank
+  limit 1;
+$$;
+
+comment on function private.cost_of_more(uuid, integer) is
+  'What so many more seats would add to each invoice: { seats, plan: the one they fit in, billingPeriod, amount in the smallest unit, currency }; null without a subscription or when no plan has so many.';
+
+create function private.refuse_full(p_organization_id uuid, p_seats integer) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  capacity record;
+begin
+  select * into capacity from public.check_organization_capacity(p_organization_id);
+  perform private.refuse(409, 'seats_full', 'All seats are taken.', jsonb_build_object(
+    'seatLimit', capacity.seat_limit,
+    'seatsUsed', (select seats_used from public.organizations where id = p_organization_id),
+    'available', capacity.remaining_seats,
+    'needed', p_seats,
+    'missing', p_seats - capacity.remaining_seats,
+    'cost', private.cost_of_more(p_organization_id, p_seats - capacity.remaining_seats)
+  ));
+end;
+$$;
+
+comment on function private.refuse_full(uuid, integer) is
+  'Raises seats_full (409): what there is, how many seats were needed, how many are missing and what they would cost.';
+
 create function private.require_seats(p_organization_id uuid, p_seats integer) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
-  subscription public.organization_subscriptions;
   capacity record;
 begin
-  perform private.require_approved(organization);
-  select * into subscription from public.organization_subscriptions where organization_id = p_organization_id;
-  if subscription.grace_until <= now() then
-    perform private.refuse(409, 'payment_overdue', 'Nobody can be added until the open invoice is paid.',
-      jsonb_build_object('graceUntil', subscription.grace_until));
-  end if;
+  perform private.require_open(organization);
   perform private.expire_invitations(p_organization_id);
   select * into capacity from public.check_organization_capacity(p_organization_id);
   if capacity.remaining_seats < p_seats then
-    perform private.refuse(409, 'seats_full', 'All seats are taken.', jsonb_build_object(
-      'seatLimit', capacity.seat_limit,
-      'available', capacity.remaining_seats,
-      'needed', p_seats
-    ));
+    perform private.refuse_full(p_organization_id, p_seats);
   end if;
 end;
 $$;
 
 comment on function private.require_seats(uuid, integer) is
-  'Every command that takes seats calls this, and nothing else decides: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409), payment_overdue (409) and what private.require_approved() raises.';
+  'Commands that take seats call this: locks the organization until the transaction ends, then applies check_organization_capacity(). Raises seats_full (409) and what private.require_open() raises.';
 
 create function public.set_organization_status(p_organization_id uuid, p_status text, p_actor text) returns void
 language plpgsql
@@ -128,87 +211,3 @@ $$;
 
 comment on function public.set_organization_status(uuid, text, text) is
   'Approves or suspends an organization: pending, approved or suspended. Definer: the tables take no direct writes. Raises organization_not_found (404).';
-
-create function public.request_membership(p_join_code text, p_clerk_user_id text, p_email text) returns uuid
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  joined_organization_id uuid;
-  member_id uuid;
-begin
-  perform private.set_cause(p_clerk_user_id, 'request_membership');
-  select id into joined_organization_id
-  from public.organizations
-  where join_code = upper(btrim(p_join_code)) and deleted_at is null;
-  if not found then
-    return null;
-  end if;
-  perform private.lock_organization(joined_organization_id);
-
-  select id into member_id
-  from public.organization_members
-  where organization_id = joined_organization_id
-    and clerk_user_id = p_clerk_user_id
-    and status in ('active', 'requested')
-  order by status
-  limit 1;
-  if not found then
-    insert into public.organization_members (organization_id, clerk_user_id, email, status)
-    values (joined_organization_id, p_clerk_user_id, private.normalize_email(p_email), 'requested')
-    returning id into member_id;
-  end if;
-  return member_id;
-end;
-$$;
-
-comment on function public.request_membership(text, text, text) is
-  'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes.';
-
-create function public.approve_member(p_member_id uuid, p_actor text default null) returns public.organization_members
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  member public.organization_members;
-  invitation_holds_seat boolean;
-begin
-  perform private.set_cause(p_actor, 'approve_member');
-  select * into member from public.organization_members where id = p_member_id;
-  if not found then
-    perform private.refuse(404, 'member_not_found', 'There is no such request.');
-  end if;
-  perform private.lock_organization(member.organization_id);
-  perform private.expire_invitations(member.organization_id);
-  select * into member from public.organization_members where id = p_member_id;
-
-  if member.status = 'active' then
-    return member;
-  elsif member.status <> 'requested' then
-    perform private.refuse(409, 'request_closed', 'The request is no longer open.',
-      jsonb_build_object('status', member.status));
-  elsif exists (
-    select from public.organization_members
-    where organization_id = member.organization_id
-      and clerk_user_id = member.clerk_user_id
-      and status = 'active'
-  ) then
-    perform private.refuse(409, 'already_member', 'This person is a member already.');
-  end if;
-
-  -- Someone who is invited as well already holds the one seat that he needs.
-  invitation_holds_seat := exists (
-    select from public.organization_invitations
-    where organization_id = member.organization_id and holds_seat
-      and (email = member.email or clerk_user_id = member.clerk_user_id)
-  );
-  perform private.require_seats(member.organization_id, case when invitation_holds_seat then 0 else 1 end);
-  update public.organization_members set status = 'active' where id = p_member_id returning * into member;
-  return member;
-end;
-$$;
-
-comment on function public.approve_member(uuid, text) is
-  'Gives a requested member a seat and returns the member; one that is active already is returned as it is. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_approved() raises.';

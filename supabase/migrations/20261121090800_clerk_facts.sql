@@ -183,6 +183,7 @@ begin
     or member.status <> (case when ended then 'removed' else 'active' end) then
     update public.organization_members
     set clerk_membership_id = p_membership ->> 'id',
+        held_until = case when clerk_membership_id is null then null else held_until end,
         clerk_created_at = made_at,
         status = case when ended then 'removed' else 'active' end,
         email = case when said_at > clerk_updated_at
@@ -240,6 +241,23 @@ $$;
 comment on function private.later_invitation_status(text, text) is
   'The later of two states of an invitation. Accepted beats an expiry that our clock had seen first.';
 
+create function private.adoptable_invitation(p_organization_id uuid, p_email text, p_made_at timestamptz) returns uuid
+language sql
+stable
+set search_path = ''
+as $$
+  select id
+  from public.organization_invitations
+  where organization_id = p_organization_id and email = p_email and status = 'reserved'
+    and clerk_invitation_id is null
+    -- News of an earlier invitation is none of this one; a minute is for clocks
+    -- that differ.
+    and p_made_at >= created_at - interval '1 minute';
+$$;
+
+comment on function private.adoptable_invitation(uuid, text, timestamptz) is
+  'The reservation that a command of ours made and that Clerk now reports under its own id, if there is one.';
+
 create function private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
 returns void
 language plpgsql
@@ -254,7 +272,10 @@ declare
   next_status text := p_status;
 begin
   select * into invitation from public.organization_invitations
-  where clerk_invitation_id = p_invitation ->> 'id';
+  where clerk_invitation_id = p_invitation ->> 'id'
+    or id = private.adoptable_invitation(p_organization.id, address, made_at)
+  order by clerk_invitation_id nulls last
+  limit 1;
   next_status := private.later_invitation_status(p_status, invitation.status);
 
   if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
@@ -279,6 +300,9 @@ begin
   else
     update public.organization_invitations
     set status = next_status,
+        clerk_invitation_id = p_invitation ->> 'id',
+        clerk_created_at = made_at,
+        held_until = null,
         clerk_user_id = coalesce(accepted_by, clerk_user_id),
         invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
         role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
@@ -378,6 +402,7 @@ begin
     'organizationId', organization.id,
     'seatsUsed', organization.seats_used,
     'seatLimit', organization.seat_limit,
+    'pushLimit', private.limit_push_due(organization),
     -- Before the first purchase there is no capacity to exceed: the owner alone
     -- is one more than none.
     'alert', case when organization.over_capacity and not coalesce(was_over_capacity, false) and exists (
@@ -389,4 +414,4 @@ end;
 $$;
 
 comment on function public.apply_clerk_event(text, jsonb) is
-  'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';
+  'Takes in one verified event of Clerk''s (p_message_id: its svix-id). Returns { outcome: applied | duplicate | ignored, organizationId, seatsUsed, seatLimit, pushLimit: whether Clerk has to be told the limit, alert: over_capacity when the fact has just taken it past its limit }. Definer: the tables take no direct writes.';

@@ -496,7 +496,7 @@ end;
 $$;
 
 comment on function public.apply_stripe_event(jsonb, jsonb) is
-  'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
+  'Takes in one verified event of Stripe''s. Returns { outcome: applied | duplicate | stale | ignored | ask_stripe, reason, organizationId, seatLimit, seatsUsed, pushLimit: whether Clerk has to be told the limit, alert }. On ask_stripe nothing is written: fetch the subscription subscriptionId with its latest invoice expanded and call again with p_answer = { version: as returned, readAt: Stripe''s time in seconds, subscription: the object, or null when Stripe does not know it }. Definer: the tables take no direct writes.';
 
 create function private.stripe_outcome(p_event_id text, p_before public.organizations, p_verdict text) returns jsonb
 language plpgsql
@@ -520,6 +520,7 @@ begin
     'organizationId', after.id,
     'seatLimit', after.seat_limit,
     'seatsUsed', after.seats_used,
+    'pushLimit', nullif(private.limit_push_due(after), false),
     'alert', case
       when after.over_capacity and not p_before.over_capacity then 'over_capacity'
       when (

@@ -25,7 +25,7 @@ as $$
 $$;
 
 comment on function private.settling_time() is
-  'How long Clerk may take to report what a command or an acceptance began, before sync calls it lost.';
+  'How long Clerk may take to make a member of who accepted an invitation, before sync calls it lost.';
 
 create type public.sync_lease as (
   organization_id uuid,
@@ -73,8 +73,12 @@ as $$
      where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
     exists (
       select from public.organization_members as m
-      where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is null
-        and m.updated_at < clock_timestamp() - private.settling_time()
+      where m.organization_id = o.id
+        and (m.held_until <= clock_timestamp()
+          or m.status = 'active' and m.clerk_membership_id is null and m.held_until is null)
+    ) or exists (
+      select from public.organization_invitations as i
+      where i.organization_id = o.id and i.held_until <= clock_timestamp()
     ) or exists (
       select from public.organization_invitations as i
       where i.organization_id = o.id and i.status = 'accepted'
@@ -177,11 +181,13 @@ begin
   for ours in
     select i.* from public.organization_invitations as i
     where i.organization_id = p_organization.id and i.updated_at < p_started_at
-      and (i.status = 'pending' and i.clerk_invitation_id is not null
+      and (i.status = 'pending'
+        or i.status = 'reserved' and i.held_until <= p_started_at
         or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
       and not exists (
         select from jsonb_array_elements(p_invitations) as listed (invitation)
         where invitation ->> 'id' = i.clerk_invitation_id
+          or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
       )
   loop
     next_status := case
@@ -192,8 +198,11 @@ begin
       ) then 'joined'
       else 'revoked'
     end;
-    update public.organization_invitations set status = next_status where id = ours.id;
-    found_drift := found_drift || private.drift('invitation_ended', ours.clerk_invitation_id, ours.status, next_status);
+    update public.organization_invitations set status = next_status, held_until = null where id = ours.id;
+    found_drift := found_drift || private.drift(
+      case ours.status when 'reserved' then 'reservation_released' else 'invitation_ended' end,
+      coalesce(ours.clerk_invitation_id, ours.id::text), ours.status, next_status
+    );
   end loop;
 
   for theirs in
@@ -205,12 +214,20 @@ begin
           and (i.status = 'pending' or i.updated_at >= p_started_at)
       )
   loop
+    -- Clerk invites nobody twice at once: what it lists is what was reserved.
+    update public.organization_invitations set clerk_invitation_id = theirs ->> 'id'
+    where organization_id = p_organization.id and email = private.normalize_email(theirs ->> 'email')
+      and status = 'reserved'
+      and not exists (select from public.organization_invitations where clerk_invitation_id = theirs ->> 'id');
     select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_invitations
     set status = 'pending', expires_at = (theirs ->> 'expiresAt')::timestamptz where id = ours.id;
     perform private.record_invitation(p_organization, theirs, 'pending');
-    found_drift := found_drift || private.drift('invitation_missing', theirs ->> 'id', ours.status, 'pending');
+    found_drift := found_drift || private.drift(
+      case ours.status when 'reserved' then 'reservation_adopted' else 'invitation_missing' end,
+      theirs ->> 'id', ours.status, 'pending'
+    );
   end loop;
   return found_drift;
 end;
@@ -235,16 +252,20 @@ begin
   for ours in
     select m.* from public.organization_members as m
     where m.organization_id = p_organization.id and m.status = 'active'
-      and m.updated_at < p_started_at
-        - case when m.clerk_membership_id is null then private.settling_time() else interval '0' end
+      and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
       and not exists (
         select from jsonb_array_elements(p_memberships) as listed (membership)
         where membership ->> 'id' = m.clerk_membership_id
           or m.clerk_membership_id is null and membership ->> 'userId' = m.clerk_user_id
       )
   loop
-    update public.organization_members set status = 'removed' where id = ours.id;
-    found_drift := found_drift || private.drift('member_extra', ours.clerk_user_id, 'active', 'removed');
+    -- Whom Clerk never heard of is a request again, and can be approved anew.
+    update public.organization_members
+    set status = case when ours.clerk_membership_id is null then 'requested' else 'removed' end, held_until = null
+    where id = ours.id;
+    found_drift := found_drift || case when ours.clerk_membership_id is null
+      then private.drift('approval_released', ours.clerk_user_id, 'active', 'requested')
+      else private.drift('member_extra', ours.clerk_user_id, 'active', 'removed') end;
   end loop;
 
   for theirs in
@@ -252,7 +273,8 @@ begin
     where membership ->> 'userId' is not null and not exists (
       select from public.organization_members as m
       where m.clerk_membership_id = membership ->> 'id'
-        and (m.updated_at >= p_started_at or m.status = 'active' and m.role = membership ->> 'role')
+        and (m.updated_at >= p_started_at or m.held_until > p_started_at
+          or m.status = 'active' and m.role = membership ->> 'role')
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
@@ -270,6 +292,8 @@ begin
       else private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
     end;
   end loop;
+  update public.organization_members set held_until = null
+  where organization_id = p_organization.id and held_until <= p_started_at;
   return found_drift;
 end;
 $$;

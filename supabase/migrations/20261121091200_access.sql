@@ -35,7 +35,7 @@ as
   select organization_id, 'member' as taken_by, id, clerk_user_id, email, role,
     coalesce(clerk_created_at, created_at) as since
   from public.organization_members
-  where status = 'active'
+  where holds_seat
   union all
   select organization_id, 'invitation', id, clerk_user_id, email, role,
     coalesce(clerk_created_at, created_at)
@@ -58,6 +58,7 @@ alter table private.webhook_events enable row level security;
 alter table private.stripe_subscriptions enable row level security;
 alter table private.organization_syncs enable row level security;
 alter table private.sync_runs enable row level security;
+alter table private.join_attempts enable row level security;
 
 create policy plans_read on public.plans for select to authenticated using (true);
 create policy plan_prices_read on public.plan_prices for select to authenticated using (true);
@@ -102,7 +103,17 @@ revoke all on function
   public.check_seat_availability(uuid),
   public.set_organization_status(uuid, text, text),
   public.request_membership(text, text, text),
-  public.approve_member(uuid, text),
+  public.approve_member(uuid, text, text),
+  public.reject_member(uuid, text, text),
+  public.replace_join_code(uuid, text, text),
+  public.claim_seats(uuid, text, jsonb, boolean, text),
+  public.hold_invitations(uuid, uuid[]),
+  public.settle_invitations(uuid, jsonb, text),
+  public.start_resend(uuid, text, uuid, text),
+  public.start_member_change(uuid, text, text, text, text),
+  public.settle_member(uuid, jsonb, text),
+  public.start_clerk_limit_push(uuid),
+  public.finish_clerk_limit_push(uuid, uuid, integer, text),
   public.apply_clerk_event(text, jsonb),
   public.apply_stripe_event(jsonb, jsonb),
   public.start_checkout(uuid, text, text, text, integer, text, text, text),
@@ -133,7 +144,17 @@ grant execute on function
   public.check_seat_availability(uuid),
   public.set_organization_status(uuid, text, text),
   public.request_membership(text, text, text),
-  public.approve_member(uuid, text),
+  public.approve_member(uuid, text, text),
+  public.reject_member(uuid, text, text),
+  public.replace_join_code(uuid, text, text),
+  public.claim_seats(uuid, text, jsonb, boolean, text),
+  public.hold_invitations(uuid, uuid[]),
+  public.settle_invitations(uuid, jsonb, text),
+  public.start_resend(uuid, text, uuid, text),
+  public.start_member_change(uuid, text, text, text, text),
+  public.settle_member(uuid, jsonb, text),
+  public.start_clerk_limit_push(uuid),
+  public.finish_clerk_limit_push(uuid, uuid, integer, text),
   public.apply_clerk_event(text, jsonb),
   public.apply_stripe_event(jsonb, jsonb),
   public.start_checkout(uuid, text, text, text, integer, text, text, text),

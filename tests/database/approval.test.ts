@@ -24,7 +24,14 @@ Deno.test("approve_member() refuses the sixth of five", () =>
       sqlstate: "PT409",
       code: "seats_full",
       sentence: "All seats are taken.",
-      details: { seatLimit: 5, available: 0, needed: 1 },
+      details: {
+        seatLimit: 5,
+        seatsUsed: 5,
+        available: 0,
+        needed: 1,
+        missing: 1,
+        cost: { seats: 1, plan: "pro", billingPeriod: "monthly", amount: 900, currency: "usd" },
+      },
     });
     assert.equal((await numbersOf(sql, organization)).used, 5);
   }));
@@ -53,7 +60,14 @@ Deno.test("past the limit approve_member() is refused even to who is invited", (
     const { code, details } = await refusalIn(sql, (sql) => approveMember(sql, request));
 
     assert.equal(code, "seats_full");
-    assert.deepEqual(details, { seatLimit: 3, available: -2, needed: 0 });
+    assert.deepEqual(details, {
+      seatLimit: 3,
+      seatsUsed: 5,
+      available: -2,
+      needed: 0,
+      missing: 2,
+      cost: { seats: 2, plan: "pro", billingPeriod: "monthly", amount: 1800, currency: "usd" },
+    });
   }));
 
 Deno.test("approving someone who is invited takes no second seat", () =>

@@ -63,7 +63,14 @@ Deno.test(`of ${SESSIONS} approvals at once exactly one gets the last seat`, () 
         sqlstate: "PT409",
         code: "seats_full",
         sentence: "All seats are taken.",
-        details: { seatLimit: 5, available: 0, needed: 1 },
+        details: {
+          seatLimit: 5,
+          seatsUsed: 5,
+          available: 0,
+          needed: 1,
+          missing: 1,
+          cost: { seats: 1, plan: "pro", billingPeriod: "monthly", amount: 900, currency: "usd" },
+        },
       });
     }
     await assertCounted(observer, organization);

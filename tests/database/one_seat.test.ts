@@ -240,7 +240,14 @@ Deno.test("a membership past the limit is recorded, and said once", () =>
     const stranger = await addRequest(sql, organization);
     const { code, details } = await refusalIn(sql, (sql) => approveMember(sql, stranger.id));
     assert.equal(code, "seats_full");
-    assert.deepEqual(details, { seatLimit: 3, available: -2, needed: 1 });
+    assert.deepEqual(details, {
+      seatLimit: 3,
+      seatsUsed: 5,
+      available: -2,
+      needed: 1,
+      missing: 3,
+      cost: { seats: 3, plan: "pro", billingPeriod: "monthly", amount: 2700, currency: "usd" },
+    });
 
     await setSeats(sql, organization, 6);
     assert.equal((await numbersOf(sql, organization)).overCapacity, false);

@@ -265,18 +265,21 @@ Deno.test("an acceptance that has led to nothing gives its seat back once Clerk 
     assert.equal((await numbersOf(sql, organization)).invitations, 1);
   }));
 
-Deno.test("an approved member whom Clerk has not reported is kept while it may still do so", () =>
+Deno.test("an approved member whom Clerk does not list is kept while it is being asked, then a request again", () =>
   withTransaction(async (sql) => {
     const organization = await queued(sql, 1, 0);
     const clerk = await clerkStateOf(sql, organization);
     await sql`
-      insert into public.organization_members (organization_id, clerk_user_id, status, updated_at)
-      values
-        (${organization.id}, 'user_young', 'active', now() - interval '14 minutes'),
-        (${organization.id}, 'user_old', 'active', now() - interval '16 minutes')`;
+      insert into public.organization_members (
+        organization_id, clerk_user_id, status, updated_at, held_until
+      ) values
+        (${organization.id}, 'user_young', 'active', now() - interval '29 seconds',
+          now() + interval '1 minute'),
+        (${organization.id}, 'user_old', 'active', now() - interval '31 seconds',
+          now() - interval '1 second')`;
 
     await assertRepaired(sql, organization, clerk, [
-      { kind: "member_extra", id: "user_old", was: "active", is: "removed" },
+      { kind: "approval_released", id: "user_old", was: "active", is: "requested" },
     ]);
 
     assert.equal((await numbersOf(sql, organization)).members, 2);

@@ -43,6 +43,7 @@ Deno.test("a paid subscription gives its quantity as seats, with its plan and pe
       organizationId: organization.id,
       seatLimit: 5,
       seatsUsed: 0,
+      pushLimit: true,
     });
     const [item] = subscription.items.data;
     assert.deepEqual(await subscriptionOf(sql, organization), {

@@ -140,8 +140,8 @@ Deno.test("a lease has the lists compared when an approval or acceptance has led
     const approved = await makeOrganization(sql, { seats: 9, queued: true });
     const accepted = await makeOrganization(sql, { seats: 9, queued: true });
     await sql`
-      insert into public.organization_members (organization_id, clerk_user_id, status, updated_at)
-      values (${approved.id}, 'user_ann', 'active', now() - interval '16 minutes')`;
+      insert into public.organization_members (organization_id, clerk_user_id, status, held_until)
+      values (${approved.id}, 'user_ann', 'active', now() - interval '1 second')`;
     await sql`
       insert into public.organization_invitations (
         organization_id, email, status, expires_at, updated_at

@@ -57,6 +57,7 @@ export type Database = {
           "created_at": string;
           "email": string;
           "expires_at": string;
+          "held_until": string | null;
           "holds_seat": boolean;
           "id": string;
           "invited_by": string | null;
@@ -74,6 +75,7 @@ export type Database = {
           "created_at"?: string;
           "email": string;
           "expires_at"?: string;
+          "held_until"?: string | null;
           "holds_seat"?: boolean;
           "id"?: string;
           "invited_by"?: string | null;
@@ -90,6 +92,7 @@ export type Database = {
           "created_at"?: string;
           "email"?: string;
           "expires_at"?: string;
+          "held_until"?: string | null;
           "holds_seat"?: boolean;
           "id"?: string;
           "invited_by"?: string | null;
@@ -116,6 +119,8 @@ export type Database = {
           "clerk_user_id": string;
           "created_at": string;
           "email": string | null;
+          "held_until": string | null;
+          "holds_seat": boolean;
           "id": string;
           "organization_id": string;
           "role": string;
@@ -130,6 +135,8 @@ export type Database = {
           "clerk_user_id": string;
           "created_at"?: string;
           "email"?: string | null;
+          "held_until"?: string | null;
+          "holds_seat"?: boolean;
           "id"?: string;
           "organization_id": string;
           "role"?: string;
@@ -143,6 +150,8 @@ export type Database = {
           "clerk_user_id"?: string;
           "created_at"?: string;
           "email"?: string | null;
+          "held_until"?: string | null;
+          "holds_seat"?: boolean;
           "id"?: string;
           "organization_id"?: string;
           "role"?: string;
@@ -231,6 +240,9 @@ export type Database = {
       };
       "organizations": {
         Row: {
+          "clerk_limit": number;
+          "clerk_limit_error": string | null;
+          "clerk_limit_pushed": number | null;
           "clerk_org_id": string;
           "clerk_updated_at": string;
           "created_at": string;
@@ -251,6 +263,9 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "clerk_limit"?: number;
+          "clerk_limit_error"?: string | null;
+          "clerk_limit_pushed"?: number | null;
           "clerk_org_id": string;
           "clerk_updated_at"?: string;
           "created_at"?: string;
@@ -270,6 +285,9 @@ export type Database = {
           "updated_at"?: string;
         };
         Update: {
+          "clerk_limit"?: number;
+          "clerk_limit_error"?: string | null;
+          "clerk_limit_pushed"?: number | null;
           "clerk_org_id"?: string;
           "clerk_updated_at"?: string;
           "created_at"?: string;
@@ -491,7 +509,7 @@ export type Database = {
       "apply_clerk_event": { Args: { "p_event": Json; "p_message_id": string }; Returns: Json };
       "apply_stripe_event": { Args: { "p_answer"?: Json; "p_event": Json }; Returns: Json };
       "approve_member": {
-        Args: { "p_actor"?: string; "p_member_id": string };
+        Args: { "p_actor"?: string; "p_clerk_org_id"?: string; "p_member_id": string };
         Returns: {
           "clerk_created_at": string | null;
           "clerk_membership_id": string | null;
@@ -499,6 +517,8 @@ export type Database = {
           "clerk_user_id": string;
           "created_at": string;
           "email": string | null;
+          "held_until": string | null;
+          "holds_seat": boolean;
           "id": string;
           "organization_id": string;
           "role": string;
@@ -548,6 +568,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "claim_seats": {
+        Args: {
+          "p_actor": string;
+          "p_clerk_org_id": string;
+          "p_organization_id": string;
+          "p_partial": boolean;
+          "p_people": Json;
+        };
+        Returns: Json;
+      };
       "claim_sync_batch": {
         Args: { "p_before": string; "p_lease_seconds": number; "p_limit": number };
         Returns: Database["public"]["CompositeTypes"]["sync_lease"][];
@@ -558,6 +588,15 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "finish_clerk_limit_push": {
+        Args: {
+          "p_error"?: string;
+          "p_limit"?: number;
+          "p_organization_id": string;
+          "p_push_id": string;
+        };
+        Returns: boolean;
+      };
       "grant_seats": {
         Args: {
           "p_actor": string;
@@ -566,6 +605,10 @@ export type Database = {
           "p_seats": number;
         };
         Returns: undefined;
+      };
+      "hold_invitations": {
+        Args: { "p_invitation_ids": (string)[]; "p_organization_id": string };
+        Returns: (string)[];
       };
       "mark_seat_change_stuck": {
         Args: { "p_error": string; "p_seat_change_id": string };
@@ -594,6 +637,34 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "reject_member": {
+        Args: { "p_actor": string; "p_clerk_org_id": string; "p_member_id": string };
+        Returns: {
+          "clerk_created_at": string | null;
+          "clerk_membership_id": string | null;
+          "clerk_updated_at": string;
+          "clerk_user_id": string;
+          "created_at": string;
+          "email": string | null;
+          "held_until": string | null;
+          "holds_seat": boolean;
+          "id": string;
+          "organization_id": string;
+          "role": string;
+          "status": string;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organization_members";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "replace_join_code": {
+        Args: { "p_actor": string; "p_clerk_org_id": string; "p_organization_id": string };
+        Returns: string;
+      };
       "request_membership": {
         Args: { "p_clerk_user_id": string; "p_email": string; "p_join_code": string };
         Returns: string;
@@ -605,6 +676,34 @@ export type Database = {
       "set_organization_status": {
         Args: { "p_actor": string; "p_organization_id": string; "p_status": string };
         Returns: undefined;
+      };
+      "settle_invitations": {
+        Args: { "p_actor": string; "p_organization_id": string; "p_results": Json };
+        Returns: Json;
+      };
+      "settle_member": {
+        Args: { "p_actor": string; "p_member_id": string; "p_result": Json };
+        Returns: {
+          "clerk_created_at": string | null;
+          "clerk_membership_id": string | null;
+          "clerk_updated_at": string;
+          "clerk_user_id": string;
+          "created_at": string;
+          "email": string | null;
+          "held_until": string | null;
+          "holds_seat": boolean;
+          "id": string;
+          "organization_id": string;
+          "role": string;
+          "status": string;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organization_members";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "settle_seat_change": {
         Args: { "p_answer": Json; "p_error"?: string; "p_seat_change_id": string };
@@ -620,6 +719,26 @@ export type Database = {
           "p_plan": string;
           "p_seats": number;
           "p_success_url": string;
+        };
+        Returns: Json;
+      };
+      "start_clerk_limit_push": { Args: { "p_organization_id": string }; Returns: Json };
+      "start_member_change": {
+        Args: {
+          "p_actor": string;
+          "p_clerk_org_id": string;
+          "p_clerk_user_id": string;
+          "p_organization_id": string;
+          "p_role": string;
+        };
+        Returns: Json;
+      };
+      "start_resend": {
+        Args: {
+          "p_actor": string;
+          "p_clerk_org_id": string;
+          "p_invitation_id": string;
+          "p_organization_id": string;
         };
         Returns: Json;
       };
