@@ -34,12 +34,13 @@ export async function readNumbers(sql: postgres.Sql, clerkOrgId: string): Promis
 
 /**
  * An organization's rows: everything that repeated events must leave as it is. Who invited someone is
- * not among it, since Clerk's lists, by which sync heals, do not say it, and a late event does.
+ * not among it, since Clerk's lists, by which sync heals, do not say it, and a late event does; nor
+ * is the limit that Clerk has, which follows after the answer.
  */
 export async function readRows(sql: postgres.Sql, clerkOrgId: string): Promise<unknown> {
   const [rows] = await sql`
     select
-      (select to_jsonb(o) - '{updated_at,last_synced_at,clerk_updated_at}'::text[]
+      (select to_jsonb(o) - '{updated_at,last_synced_at,clerk_updated_at,clerk_limit_pushed}'::text[]
        from public.organizations as o where o.id = org.id) as organization,
       (select to_jsonb(s) - 'updated_at' from public.organization_subscriptions as s
        where s.organization_id = org.id) as subscription,

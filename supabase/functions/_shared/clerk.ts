@@ -22,7 +22,7 @@ export function connectClerk(settings: ClerkSettings): ClerkClient {
  * Waits for an answer of Clerk's.
  *
  * @throws {ApiError} `clerk_unavailable` (503) when it cannot be reached, fails or limits us,
- * `clerk_error` (502) when it refuses the request.
+ * `clerk_error` (502, with Clerk's own code in the details) when it refuses the request.
  */
 export async function clerkAnswer<Answer>(call: Promise<Answer>): Promise<Answer> {
   try {
@@ -52,5 +52,8 @@ function toApiError(error: unknown): unknown {
       cause,
     });
   }
-  return ApiError.of("clerk_error", "Clerk refused the request.", { cause });
+  return ApiError.of("clerk_error", "Clerk refused the request.", {
+    details: { clerkCode: code ?? "unknown" },
+    cause,
+  });
 }

@@ -1,6 +1,9 @@
+import type { ClerkClient } from "@clerk/backend";
 import * as z from "zod";
 import { parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
+import { pushClerkLimit } from "../_shared/clerk_limit.ts";
 import { answerOf, type ServiceClient, toJson } from "../_shared/database.ts";
 import { log } from "../_shared/log.ts";
 import { parseEvent } from "./event.ts";
@@ -11,11 +14,13 @@ export interface Dependencies {
   /** Signing secrets; with none the endpoint is closed. */
   readonly secrets: readonly string[];
   readonly database: ServiceClient;
+  readonly clerk: ClerkClient;
 }
 
 const outcome = z.object({
   outcome: z.enum(["applied", "duplicate", "ignored"]),
   organizationId: z.string().nullish(),
+  pushLimit: z.boolean().optional(),
   alert: z.string().nullish(),
 });
 
@@ -24,7 +29,7 @@ const outcome = z.object({
  * committed. What an event does is decided by the database (`apply_clerk_event`), in one round
  * trip. Errors of ours are 5xx, so that Svix delivers again.
  */
-export function createHandler({ secrets, database }: Dependencies): Handler {
+export function createHandler({ secrets, database, clerk }: Dependencies): Handler {
   return withBoundary("clerk-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     const messageId = verifySignature(secrets, request.headers, body);
@@ -43,6 +48,9 @@ export function createHandler({ secrets, database }: Dependencies): Handler {
         messageId,
         organizationId: applied.organizationId,
       });
+    }
+    if (applied.pushLimit === true && applied.organizationId) {
+      inBackground(pushClerkLimit({ database, clerk }, applied.organizationId));
     }
     return Response.json({ received: true, outcome: applied.outcome });
   });

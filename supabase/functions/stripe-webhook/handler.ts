@@ -1,7 +1,10 @@
+import type { ClerkClient } from "@clerk/backend";
 import type Stripe from "stripe";
 import * as z from "zod";
 import { parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
+import { pushClerkLimit } from "../_shared/clerk_limit.ts";
 import { answerOf, type ServiceClient, toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
 import { ApiError } from "../_shared/errors.ts";
@@ -15,12 +18,14 @@ export interface Dependencies {
   readonly secrets: readonly string[];
   readonly database: ServiceClient;
   readonly stripe: Stripe;
+  readonly clerk: ClerkClient;
 }
 
 const outcome = z.object({
   outcome: z.enum(["applied", "duplicate", "stale", "ignored", "ask_stripe"]),
   reason: z.string().optional(),
   organizationId: z.string().optional(),
+  pushLimit: z.boolean().optional(),
   alert: z.string().optional(),
   subscriptionId: z.string().optional(),
   version: z.int().optional(),
@@ -34,7 +39,7 @@ const ASK_LIMIT = 5;
  * does is decided by the database (`apply_stripe_event`), in one round trip unless it has to know
  * what Stripe says now. Errors of ours are 5xx, so that Stripe delivers again.
  */
-export function createHandler({ secrets, database, stripe }: Dependencies): Handler {
+export function createHandler({ secrets, database, stripe, clerk }: Dependencies): Handler {
   return withBoundary("stripe-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     await verifySignature(stripe, secrets, request.headers.get("stripe-signature"), body);
@@ -51,12 +56,15 @@ export function createHandler({ secrets, database, stripe }: Dependencies): Hand
         organizationId: applied.organizationId,
       });
     }
+    if (applied.pushLimit === true && applied.organizationId !== undefined) {
+      inBackground(pushClerkLimit({ database, clerk }, applied.organizationId));
+    }
     return Response.json({ received: true, outcome: applied.outcome, reason: applied.reason });
   });
 }
 
 async function applyEvent(
-  { database, stripe }: Omit<Dependencies, "secrets">,
+  { database, stripe }: Pick<Dependencies, "database" | "stripe">,
   event: Json,
 ): Promise<z.infer<typeof outcome>> {
   let asked: { p_answer?: Json } = {};

@@ -1,14 +1,22 @@
 import { withSupabase } from "@supabase/server";
+import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
 import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
-const config = readConfig("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET");
+const config = readConfig(
+  "STRIPE_SECRET_KEY",
+  "STRIPE_API_BASE",
+  "STRIPE_WEBHOOK_SECRET",
+  "CLERK_SECRET_KEY",
+  "CLERK_API_URL",
+);
 const handler = createHandler({
   secrets: config.STRIPE_WEBHOOK_SECRET,
   database: connectDatabase(),
   stripe: connectStripe(config),
+  clerk: connectClerk(config),
 });
 
 export default {

@@ -147,7 +147,8 @@ for (const [what, provider, where, fault, status, code] of OUTAGES) {
     });
 
     const answer = await callSync(clients, organization);
-    assert.deepEqual(assertRefused(answer, status, code), {});
+    const details = code === "clerk_error" ? { clerkCode: "authentication_invalid" } : {};
+    assert.deepEqual(assertRefused(answer, status, code), details);
     assert.equal(answer.headers.get("retry-after"), status === 503 ? "61" : null);
     assert(await outage.hits() > 0);
     assert.deepEqual(await readRows(sql, organization.clerkId), before);
