@@ -22,7 +22,8 @@ as $$
       where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
     ) + (
       select count(*) from public.organization_invitations as i
-      where i.organization_id = org.id and i.status = 'pending' and not private.takes_seat(i.role)
+      where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
+        and not private.takes_seat(i.role)
     ))::integer as clerk_limit
     from public.organizations as org
     left join public.organization_subscriptions as s on s.organization_id = org.id
