@@ -285,17 +285,60 @@ $function$;
 
 comment on function private.apply_stripe_fact(uuid,jsonb,text,jsonb) is 'Writes what one event of Stripe''s says of a subscription. Returns newer, same, stale, ask, or why it is none of ours: other_organization, no_seats_sold.';
 
+CREATE OR REPLACE FUNCTION private.balances_of(p_organization_ids uuid[])
+ RETURNS TABLE(organization_id uuid, purchased_seats integer, seats_used integer)
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- Locked: the row with the greatest id has to be the one with the last balance.
+  -- seat_limit follows the subscription by a trigger that comes after its booking.
+  select o.id, coalesce(s.purchased_seats, 0), o.seats_used
+  from (select * from public.organizations where id = any (p_organization_ids) order by id for no key update) as o
+  left join public.organization_subscriptions as s on s.organization_id = o.id;
+$function$;
+
+comment on function private.balances_of(uuid[]) is 'What the organizations have paid for and use now, to be booked; locks them.';
+
+CREATE OR REPLACE FUNCTION private.book_balances(p_organization_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select
+    is_now.organization_id, 'organization', is_now.organization_id, private.current_actor(), private.current_cause(),
+    jsonb_build_object('purchased_seats', booked.purchased_seats, 'seats_used', booked.seats_used),
+    jsonb_build_object('purchased_seats', is_now.purchased_seats, 'seats_used', is_now.seats_used),
+    is_now.purchased_seats, is_now.seats_used
+  from private.balances_of(p_organization_ids) as is_now
+  cross join lateral (
+    select b.purchased_seats, b.seats_used
+    from public.billing_changes as b
+    where b.organization_id = is_now.organization_id
+    order by b.id desc
+    limit 1
+  ) as booked
+  where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+$function$;
+
+comment on function private.book_balances(uuid[]) is 'Books the balances that no row accounts for: when it shows that two people are one, a seat is free without any change of status.';
+
 CREATE OR REPLACE FUNCTION private.book_organization()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 begin
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
   select new.id, 'organization', new.id, private.current_actor(), private.current_cause(),
     case when tg_op = 'UPDATE'
       then jsonb_build_object('status', old.status, 'deleted', old.deleted_at is not null) end,
-    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null)
+    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null),
+    new.seat_limit, new.seats_used
   where tg_op = 'INSERT'
     or old.status <> new.status
     or (old.deleted_at is null) <> (new.deleted_at is null);
@@ -323,11 +366,14 @@ begin
     select field from unnest(booked) as field where was -> field is distinct from is_now -> field
   );
   if changed <> '{}' then
-    insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-    select organization_id, 'subscription', organization_id, private.current_actor(), private.current_cause(),
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select b.organization_id, 'subscription', b.organization_id, private.current_actor(), private.current_cause(),
       case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
-      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end
-    from (select (coalesce(is_now, was) ->> 'organization_id')::uuid as organization_id) as row_of;
+      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end,
+      b.purchased_seats, b.seats_used
+    from private.balances_of(array[(coalesce(is_now, was) ->> 'organization_id')::uuid]) as b;
   end if;
   return null;
 end;
@@ -767,6 +813,7 @@ AS $function$
 declare
   gone public.organization_invitations[] := '{}';
   come public.organization_invitations[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -804,14 +851,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $function$;
@@ -1031,6 +1087,7 @@ AS $function$
 declare
   gone public.organization_members[] := '{}';
   come public.organization_members[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -1061,14 +1118,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $function$;
@@ -2377,6 +2443,8 @@ create table public.billing_changes (
   cause text not null,
   before jsonb,
   after jsonb,
+  purchased_seats integer not null,
+  seats_used integer not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint billing_changes_pkey PRIMARY KEY (id),
   constraint billing_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
@@ -2398,6 +2466,8 @@ comment on column public.billing_changes.actor is 'Who did it: a Clerk user id, 
 comment on column public.billing_changes.cause is 'What for: an event id (evt_…, msg_…), the name of a command, or ''sql''.';
 comment on column public.billing_changes.before is 'The fields that changed, as they were; null for a new row.';
 comment on column public.billing_changes.after is 'The same fields, as they are; null for a deleted row.';
+comment on column public.billing_changes.purchased_seats is 'The balance, as on a bank statement: purchased seats once the statement that this row is of was done.';
+comment on column public.billing_changes.seats_used is 'The balance: seats used once the statement that this row is of was done.';
 
 grant select on table public.billing_changes to authenticated;
 grant select on table public.billing_changes to service_role;
@@ -3491,6 +3561,61 @@ comment on function public.seat_summary(uuid,text) is 'How an organization stand
 
 grant execute on function public.seat_summary(uuid,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.seat_usage(p_organization_id uuid, p_clerk_org_id text, p_from date, p_to date)
+ RETURNS TABLE(day date, purchased_seats integer, seats_used integer, peak_seats_used integer)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (
+    select from public.organizations
+    where id = p_organization_id and clerk_org_id = p_clerk_org_id and deleted_at is null
+  ) then
+    perform private.refuse(403, 'not_organization_admin', 'You are not an admin of this organization.');
+  elsif p_from is null or p_to is null or p_to not between p_from and p_from + 365 then
+    perform private.refuse(400, 'invalid_request', 'Ask for 1 to 366 days, the first one first.',
+      jsonb_build_object('from', p_from, 'to', p_to));
+  end if;
+  return query
+  with booked as (
+    select
+      -- What came before the first day is what that day begins with.
+      greatest((b.created_at at time zone 'UTC')::date, p_from - 1) as booked_on,
+      (array_agg(b.purchased_seats order by b.id desc))[1] as purchased,
+      (array_agg(b.seats_used order by b.id desc))[1] as used,
+      max(b.seats_used) as peak
+    from public.billing_changes as b
+    where b.organization_id = p_organization_id and b.created_at < (p_to + 1)::timestamp at time zone 'UTC'
+    group by 1
+  ), days as (
+    -- A day without a booking is numbered, and so ends, like the last one with any.
+    select d.on_day, b.purchased, b.used, b.peak, count(b.booked_on) over (order by d.on_day) as last_booked
+    from (
+      select p_from + n as on_day
+      from generate_series(-1, least(p_to, (now() at time zone 'UTC')::date) - p_from) as n
+    ) as d
+    left join booked as b on b.booked_on = d.on_day
+  ), closings as (
+    select d.on_day, d.peak, coalesce(max(d.purchased) over same_end, 0) as purchased,
+      coalesce(max(d.used) over same_end, 0) as used
+    from days as d
+    window same_end as (partition by d.last_booked)
+  ), openings as (
+    select c.*, lag(c.used) over (order by c.on_day) as used_before
+    from closings as c
+  )
+  select o.on_day, o.purchased, o.used, greatest(o.used_before, o.peak)
+  from openings as o
+  where o.on_day >= p_from
+  order by o.on_day;
+end;
+$function$;
+
+comment on function public.seat_usage(uuid,text,date,date) is 'Seats purchased and used at the end of each day (UTC) from p_from to p_to, both included, or until today, from the account book; and the most that were used at once that day. Definer: see seat_summary(). Raises not_organization_admin (403), invalid_request (400).';
+
+grant execute on function public.seat_usage(uuid,text,date,date) to service_role;
+
 CREATE OR REPLACE FUNCTION public.set_organization_status(p_organization_id uuid, p_status text, p_actor text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3905,6 +4030,7 @@ begin
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
   perform private.refresh_clerk_limit(p_organization_id);
+  perform private.book_balances(array[p_organization_id]);
 
   select * into counted from private.counted_seats(p_organization_id);
   return query select counted.members, counted.invitations,

@@ -9,6 +9,8 @@ create table public.billing_changes (
   cause text not null,
   before jsonb,
   after jsonb,
+  purchased_seats integer not null,
+  seats_used integer not null,
   created_at timestamptz not null default clock_timestamp(),
   constraint billing_changes_pkey primary key (id),
   constraint billing_changes_organization_id_fkey foreign key (organization_id) references public.organizations (id),
@@ -26,6 +28,9 @@ comment on column public.billing_changes.actor is
 comment on column public.billing_changes.cause is 'What for: an event id (evt_…, msg_…), the name of a command, or ''sql''.';
 comment on column public.billing_changes.before is 'The fields that changed, as they were; null for a new row.';
 comment on column public.billing_changes.after is 'The same fields, as they are; null for a deleted row.';
+comment on column public.billing_changes.purchased_seats is
+  'The balance, as on a bank statement: purchased seats once the statement that this row is of was done.';
+comment on column public.billing_changes.seats_used is 'The balance: seats used once the statement that this row is of was done.';
 
 create function private.refuse_rewriting_history() returns trigger
 language plpgsql
@@ -63,16 +68,60 @@ $$;
 
 comment on function private.current_cause() is 'What this transaction is for, as private.set_cause() said it.';
 
+create function private.balances_of(p_organization_ids uuid[])
+returns table (organization_id uuid, purchased_seats integer, seats_used integer)
+language sql
+set search_path = ''
+as $$
+  -- Locked: the row with the greatest id has to be the one with the last balance.
+  -- seat_limit follows the subscription by a trigger that comes after its booking.
+  select o.id, coalesce(s.purchased_seats, 0), o.seats_used
+  from (select * from public.organizations where id = any (p_organization_ids) order by id for no key update) as o
+  left join public.organization_subscriptions as s on s.organization_id = o.id;
+$$;
+
+comment on function private.balances_of(uuid[]) is
+  'What the organizations have paid for and use now, to be booked; locks them.';
+
+create function private.book_balances(p_organization_ids uuid[]) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select
+    is_now.organization_id, 'organization', is_now.organization_id, private.current_actor(), private.current_cause(),
+    jsonb_build_object('purchased_seats', booked.purchased_seats, 'seats_used', booked.seats_used),
+    jsonb_build_object('purchased_seats', is_now.purchased_seats, 'seats_used', is_now.seats_used),
+    is_now.purchased_seats, is_now.seats_used
+  from private.balances_of(p_organization_ids) as is_now
+  cross join lateral (
+    select b.purchased_seats, b.seats_used
+    from public.billing_changes as b
+    where b.organization_id = is_now.organization_id
+    order by b.id desc
+    limit 1
+  ) as booked
+  where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+$$;
+
+comment on function private.book_balances(uuid[]) is
+  'Books the balances that no row accounts for: when it shows that two people are one, a seat is free without any change of status.';
+
 create function private.book_organization() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
   select new.id, 'organization', new.id, private.current_actor(), private.current_cause(),
     case when tg_op = 'UPDATE'
       then jsonb_build_object('status', old.status, 'deleted', old.deleted_at is not null) end,
-    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null)
+    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null),
+    new.seat_limit, new.seats_used
   where tg_op = 'INSERT'
     or old.status <> new.status
     or (old.deleted_at is null) <> (new.deleted_at is null);
@@ -103,11 +152,14 @@ begin
     select field from unnest(booked) as field where was -> field is distinct from is_now -> field
   );
   if changed <> '{}' then
-    insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-    select organization_id, 'subscription', organization_id, private.current_actor(), private.current_cause(),
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select b.organization_id, 'subscription', b.organization_id, private.current_actor(), private.current_cause(),
       case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
-      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end
-    from (select (coalesce(is_now, was) ->> 'organization_id')::uuid as organization_id) as row_of;
+      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end,
+      b.purchased_seats, b.seats_used
+    from private.balances_of(array[(coalesce(is_now, was) ->> 'organization_id')::uuid]) as b;
   end if;
   return null;
 end;

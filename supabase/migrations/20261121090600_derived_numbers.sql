@@ -164,6 +164,7 @@ as $$
 declare
   gone public.organization_members[] := '{}';
   come public.organization_members[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -194,14 +195,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $$;
@@ -229,6 +239,7 @@ as $$
 declare
   gone public.organization_invitations[] := '{}';
   come public.organization_invitations[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -266,14 +277,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $$;
@@ -421,6 +441,7 @@ begin
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
   perform private.refresh_clerk_limit(p_organization_id);
+  perform private.book_balances(array[p_organization_id]);
 
   select * into counted from private.counted_seats(p_organization_id);
   return query select counted.members, counted.invitations,

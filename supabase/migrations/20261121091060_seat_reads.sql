@@ -98,3 +98,58 @@ $$;
 
 comment on function private.price_of(text, text, integer) is
   'A price with a number of seats, amounts in the currency''s smallest unit.';
+
+create function public.seat_usage(p_organization_id uuid, p_clerk_org_id text, p_from date, p_to date)
+returns table (day date, purchased_seats integer, seats_used integer, peak_seats_used integer)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from public.organizations
+    where id = p_organization_id and clerk_org_id = p_clerk_org_id and deleted_at is null
+  ) then
+    perform private.refuse(403, 'not_organization_admin', 'You are not an admin of this organization.');
+  elsif p_from is null or p_to is null or p_to not between p_from and p_from + 365 then
+    perform private.refuse(400, 'invalid_request', 'Ask for 1 to 366 days, the first one first.',
+      jsonb_build_object('from', p_from, 'to', p_to));
+  end if;
+  return query
+  with booked as (
+    select
+      -- What came before the first day is what that day begins with.
+      greatest((b.created_at at time zone 'UTC')::date, p_from - 1) as booked_on,
+      (array_agg(b.purchased_seats order by b.id desc))[1] as purchased,
+      (array_agg(b.seats_used order by b.id desc))[1] as used,
+      max(b.seats_used) as peak
+    from public.billing_changes as b
+    where b.organization_id = p_organization_id and b.created_at < (p_to + 1)::timestamp at time zone 'UTC'
+    group by 1
+  ), days as (
+    -- A day without a booking is numbered, and so ends, like the last one with any.
+    select d.on_day, b.purchased, b.used, b.peak, count(b.booked_on) over (order by d.on_day) as last_booked
+    from (
+      select p_from + n as on_day
+      from generate_series(-1, least(p_to, (now() at time zone 'UTC')::date) - p_from) as n
+    ) as d
+    left join booked as b on b.booked_on = d.on_day
+  ), closings as (
+    select d.on_day, d.peak, coalesce(max(d.purchased) over same_end, 0) as purchased,
+      coalesce(max(d.used) over same_end, 0) as used
+    from days as d
+    window same_end as (partition by d.last_booked)
+  ), openings as (
+    select c.*, lag(c.used) over (order by c.on_day) as used_before
+    from closings as c
+  )
+  select o.on_day, o.purchased, o.used, greatest(o.used_before, o.peak)
+  from openings as o
+  where o.on_day >= p_from
+  order by o.on_day;
+end;
+$$;
+
+comment on function public.seat_usage(uuid, text, date, date) is
+  'Seats purchased and used at the end of each day (UTC) from p_from to p_to, both included, or until today, from the account book; and the most that were used at once that day. Definer: see seat_summary(). Raises not_organization_admin (403), invalid_request (400).';

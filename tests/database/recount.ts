@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Sql } from "./connection.ts";
+import { only, type Sql } from "./connection.ts";
 import { numbersOf } from "./organizations.ts";
 
 interface MemberRow {
@@ -20,7 +20,7 @@ const LIVE = ["reserved", "pending", "accepted"];
 
 /**
  * Fails unless the numbers of an organization are those of its rows, counted here by other means
- * than the database's own, and none of them is negative.
+ * than the database's own, none of them is negative, and the account book ends with them.
  */
 export async function assertCounted(sql: Sql, organization: { readonly id: string }) {
   const members = await sql<MemberRow[]>`
@@ -44,6 +44,21 @@ export async function assertCounted(sql: Sql, organization: { readonly id: strin
     [members.length, holding.length, members.length + holding.length],
   );
   assert(numbers.members >= 0 && numbers.invitations >= 0);
+  assert.deepEqual(await lastBalanceOf(sql, organization), {
+    purchased: numbers.seatLimit,
+    used: numbers.used,
+  });
+}
+
+/** The balance that the account book of an organization ends with. */
+export async function lastBalanceOf(
+  sql: Sql,
+  { id }: { readonly id: string },
+): Promise<{ purchased: number; used: number }> {
+  const rows = await sql<{ purchased: number; used: number }[]>`
+    select purchased_seats as purchased, seats_used as used
+    from public.billing_changes where organization_id = ${id} order by id desc limit 1`;
+  return { ...only(rows) };
 }
 
 /** A live invitation holds its person's one seat: not beside a membership or a newer invitation. */

@@ -13,6 +13,8 @@ export type Database = {
           "id": number;
           "kind": string;
           "organization_id": string;
+          "purchased_seats": number;
+          "seats_used": number;
           "subject": string;
         };
         ComputedFields: never;
@@ -25,6 +27,8 @@ export type Database = {
           "id"?: never;
           "kind": string;
           "organization_id": string;
+          "purchased_seats": number;
+          "seats_used": number;
           "subject": string;
         };
         Update: {
@@ -36,6 +40,8 @@ export type Database = {
           "id"?: never;
           "kind"?: string;
           "organization_id"?: string;
+          "purchased_seats"?: number;
+          "seats_used"?: number;
           "subject"?: string;
         };
         Relationships: [
@@ -672,6 +678,20 @@ export type Database = {
       "seat_summary": {
         Args: { "p_clerk_org_id": string; "p_organization_id": string };
         Returns: Json;
+      };
+      "seat_usage": {
+        Args: {
+          "p_clerk_org_id": string;
+          "p_from": string;
+          "p_organization_id": string;
+          "p_to": string;
+        };
+        Returns: {
+          "day": string;
+          "peak_seats_used": number;
+          "purchased_seats": number;
+          "seats_used": number;
+        }[];
       };
       "set_organization_status": {
         Args: { "p_actor": string; "p_organization_id": string; "p_status": string };

@@ -13,6 +13,7 @@ import { changeSeats } from "./change.ts";
 import { openPortal } from "./portal.ts";
 import { previewChange } from "./preview.ts";
 import { readSummary, summarize } from "./summary.ts";
+import { usageByDay } from "./usage.ts";
 
 /** What the handler works with. */
 export interface Dependencies {
@@ -32,6 +33,7 @@ const wish = {
 const previewCommand = z.strictObject(wish);
 const changeCommand = z.strictObject({ ...wish, prorationDate: z.iso.datetime().optional() });
 const portalCommand = z.strictObject({ returnUrl: z.string().max(2048).optional() });
+const days = z.object({ from: z.iso.date(), to: z.iso.date() });
 const page = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(50),
   cursor: z.coerce.number().int().min(0).optional(),
@@ -48,6 +50,7 @@ const page = z.object({
  * - `DELETE /scheduled-change` (admin): takes a scheduled decrease back.
  * - `POST /portal` (admin): Stripe's customer portal.
  * - `GET /changes` (admin): the account book.
+ * - `GET /usage` (admin): seats purchased and used by day.
  */
 export function createHandler(dependencies: Dependencies): Handler {
   const app = routes(dependencies);
@@ -114,6 +117,14 @@ function routes(dependencies: Dependencies): Hono {
     const id = organizationId(c);
     await readSummary(dependencies, id, session.clerkOrgId);
     return c.json(await accountBook(dependencies.database, id, readPage(c)));
+  });
+  app.get("/usage", async (c) => {
+    const session = await requireAdminSession(c.req.raw, config);
+    const wanted = days.safeParse(c.req.query());
+    if (!wanted.success) {
+      throw ApiError.of("invalid_request", "Name the days from and to as YYYY-MM-DD.");
+    }
+    return c.json(await usageByDay(dependencies.database, organizationId(c), session, wanted.data));
   });
   app.notFound(() => {
     throw ApiError.of("not_found", "There is no such route.");

@@ -164,6 +164,8 @@ Deno.test("the account book is paged, newest first, and knows who did what", asy
     readonly cause: string;
     readonly before: Readonly<Record<string, unknown>> | null;
     readonly after: Readonly<Record<string, unknown>> | null;
+    readonly purchasedSeats: number;
+    readonly seatsUsed: number;
     readonly createdAt: string;
   }
   const rows: Row[] = [];
@@ -190,6 +192,7 @@ Deno.test("the account book is paged, newest first, and knows who did what", asy
   const bought = rows.find(({ after }) => after?.["purchased_seats"] === 9);
   assert.deepEqual([bought?.kind, bought?.before?.["purchased_seats"]], ["subscription", 5]);
   assert([subscriber.adminId, "stripe"].includes(bought?.actor ?? ""));
+  assert.deepEqual([bought?.purchasedSeats, bought?.seatsUsed], [9, 1]);
   assert(!JSON.stringify(rows).includes(subscriber.customerId));
 });
 
