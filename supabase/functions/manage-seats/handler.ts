@@ -61,7 +61,8 @@ export function createHandler(dependencies: Dependencies): Handler {
   );
 }
 
-function routes(dependencies: Dependencies): Hono {
+/** The routes by themselves, whose errors are the boundary's to answer. */
+export function routes(dependencies: Dependencies): Hono {
   const { config } = dependencies;
   const app = new Hono().basePath("/manage-seats/:organizationId");
   app.get("/", async (c) => {

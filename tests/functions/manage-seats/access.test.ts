@@ -1,32 +1,42 @@
 import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
-import { assertRefused, type Call, callFunction, functionsOf } from "../api.ts";
+import { routes } from "../../../supabase/functions/manage-seats/handler.ts";
+import { assertRefused, callFunction, functionsOf } from "../api.ts";
 import { connect } from "../clients.ts";
 import { addMembers, createOrganization, tokenOf } from "../organizations.ts";
 import { countRequests } from "../requests.ts";
 import { intentsOf } from "../rows.ts";
-import { createSubscriber, type Subscriber } from "./seats.ts";
+import { nameOf, type Route, ROUTES } from "./routes.ts";
+import { callSeats, createSubscriber, type Subscriber } from "./seats.ts";
 
 const clients = connect(stackEnv());
 const { clerk, env, sql, stripeControl } = clients;
 
-const ROUTES: { route: string; call: Call; forMembers?: true; readsFirst?: true }[] = [
-  { route: "", call: { method: "GET" }, forMembers: true, readsFirst: true },
-  { route: "/preview", call: { body: { seats: 9 } } },
-  {
-    route: "/change",
-    call: { body: { seats: 9 }, headers: { "idempotency-key": "access" } },
-  },
-  { route: "/scheduled-change", call: { method: "DELETE" }, readsFirst: true },
-  { route: "/portal", call: { body: {} }, readsFirst: true },
-  { route: "/changes", call: { method: "GET" }, readsFirst: true },
-];
+Deno.test("these tests know every route", () => {
+  const app = routes({
+    config: {
+      SITE_URL: env.SITE_URL,
+      ALLOWED_RETURN_ORIGINS: [],
+      CLERK_JWT_KEY: env.CLERK_JWT_KEY,
+      CLERK_AUTHORIZED_PARTIES: [],
+    },
+    database: clients.admin,
+    stripe: clients.stripe,
+    alert: () => Promise.resolve(),
+    now: Date.now,
+  });
+  const ours = app.routes.map(({ method, path }) => {
+    const below = path.replace("/manage-seats/:organizationId", "");
+    return `${method} ${below === "" ? "/" : below}`;
+  });
+  assert.deepEqual(ours.sort(), ROUTES.map(nameOf).sort());
+});
 
 /** Calls every route with a token; asserts that each refuses so, and that nothing has happened. */
 async function assertAllRefused(
   subscriber: Subscriber,
   token: string | undefined,
-  expectedOf: (route: typeof ROUTES[number]) => [number, string] | null,
+  expectedOf: (route: Route) => [number, string] | null,
 ): Promise<void> {
   const before = await intentsOf(sql, subscriber);
   const requests = await countRequests(stripeControl, { contains: subscriber.customerId });
@@ -36,7 +46,7 @@ async function assertAllRefused(
     const answer = await callFunction(
       functionsOf(clients),
       `manage-seats/${subscriber.id}${route.route}`,
-      token === undefined ? route.call : { ...route.call, token },
+      { ...route.call, method: route.method, ...(token === undefined ? {} : { token }) },
     );
     assertRefused(answer, ...expected);
   }
@@ -106,9 +116,9 @@ for (const who of ["the admin of another organization", "nobody's member"] as co
 
 Deno.test("an organization that nobody knows is not told from that of others", async () => {
   const { token } = await createOrganization(clients);
-  for (const { route, call, forMembers, readsFirst } of ROUTES) {
-    const name = `manage-seats/${crypto.randomUUID()}${route}`;
-    const answer = await callFunction(functionsOf(clients), name, { ...call, token });
+  for (const { method, route, call, forMembers, readsFirst } of ROUTES) {
+    const unknown = { id: crypto.randomUUID(), token };
+    const answer = await callSeats(clients, unknown, method, route, call);
     const code = forMembers || readsFirst ? "not_organization_member" : "not_organization_admin";
     assertRefused(answer, 403, code);
   }
@@ -137,4 +147,13 @@ Deno.test("whoever is taken out of the organization's admins may look at nothing
     403,
     "not_organization_admin",
   );
+});
+
+Deno.test("an admin may call every route", async () => {
+  const subscriber = await createSubscriber(clients);
+  for (const { method, route, call } of ROUTES) {
+    const answer = await callSeats(clients, subscriber, method, route, call);
+    if (route === "/scheduled-change") assertRefused(answer, 409, "nothing_scheduled");
+    else assert.equal(answer.status, 200, `${method} ${route}: ${JSON.stringify(answer.body)}`);
+  }
 });

@@ -3,6 +3,7 @@ import { stackEnv } from "../../stack.ts";
 import { assertRefused, callFunction, functionsOf } from "../api.ts";
 import { connect } from "../clients.ts";
 import { createOrganization } from "../organizations.ts";
+import { nameOf, ROUTES } from "./routes.ts";
 import { callSeats, changesOf, clickChange, createSubscriber } from "./seats.ts";
 
 const clients = connect(stackEnv());
@@ -63,13 +64,18 @@ Deno.test("without an organization there is no route", async () => {
   }
 });
 
-Deno.test("an organization's id that is no UUID is refused", async () => {
-  const { token } = await createOrganization(clients);
-  for (const id of ["1", "org_1", "00000000-0000-0000-0000-00000000000g", "%00"]) {
-    const answer = await callSeats(clients, { id, token }, "GET", "");
-    assertRefused(answer, 400, "invalid_request");
-  }
-});
+for (const route of ROUTES) {
+  Deno.test(`${nameOf(route)} refuses an organization's id that is no UUID`, async () => {
+    const { token } = await createOrganization(clients);
+    for (const id of ["1", "org_1", "00000000-0000-0000-0000-00000000000g", "%00"]) {
+      const answer = await callSeats(clients, { id, token }, route.method, route.route, route.call);
+      assertRefused(answer, 400, "invalid_request");
+    }
+  });
+}
+
+/** The routes that are sent something. */
+const WITH_BODY = ROUTES.filter(({ method }) => method === "POST");
 
 for (
   const [what, raw] of [
@@ -80,7 +86,7 @@ for (
 ) {
   Deno.test(`${what} is no JSON`, async () => {
     const organization = await createOrganization(clients);
-    for (const route of ["/preview", "/change", "/portal"]) {
+    for (const { route } of WITH_BODY) {
       assertRefused(
         await callSeats(clients, organization, "POST", route, { raw }),
         400,
@@ -133,11 +139,10 @@ for (const prorationDate of ["yesterday", 1_800_000_000, "2026-11-21", ""]) {
 Deno.test("a body over the limit is refused", async () => {
   const organization = await createOrganization(clients);
   const raw = JSON.stringify({ seats: 9 }).padEnd(64 * 1024 + 1);
-  assertRefused(
-    await callSeats(clients, organization, "POST", "/preview", { raw }),
-    413,
-    "body_too_large",
-  );
+  for (const { route } of WITH_BODY) {
+    const answer = await callSeats(clients, organization, "POST", route, { raw });
+    assertRefused(answer, 413, "body_too_large");
+  }
 });
 
 Deno.test("a change without an Idempotency-Key is refused, and changes nothing", async () => {
