@@ -1967,6 +1967,25 @@ $function$;
 
 comment on function private.require_plan(text,text,integer) is 'The price of a plan for this many seats. Raises unknown_plan (400), unknown_billing_period (400), seats_out_of_bounds (422, with the plan that fits).';
 
+comment on function private.require_proration_date(timestamp with time zone,timestamp with time zone,timestamp with time zone) is 'Who could name the moment to prorate from would name the price: one near the period''s end makes seats free, one near its start gives back what has been used. Raises proration_date_out_of_range (422).';
+
+CREATE OR REPLACE FUNCTION private.require_proration_date(p_proration_date timestamp with time zone, p_period_start timestamp with time zone, p_now timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  -- A preview counts for an hour, and clocks may differ by a minute.
+  earliest constant timestamptz := greatest(p_now - interval '1 hour', p_period_start);
+  latest constant timestamptz := p_now + interval '1 minute';
+begin
+  if p_proration_date not between earliest and latest then
+    perform private.refuse(422, 'proration_date_out_of_range', 'Preview the change again: that moment is not now.',
+      jsonb_build_object('prorationDate', p_proration_date, 'earliest', earliest, 'latest', latest));
+  end if;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.require_room_at_stripe(p_subscription_id text, p_charged boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -3928,9 +3947,9 @@ comment on function public.start_resend(uuid,text,uuid,text) is 'Reserves a new 
 
 grant execute on function public.start_resend(uuid,text,uuid,text) to service_role;
 
-comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused (422), too_many_changes (429) and what private.require_seat_change() raises.';
+comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. p_proration_date: as the preview said. p_now: by the clock that it was said by. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused, proration_date_out_of_range (422), too_many_changes (429) and what private.require_seat_change() raises.';
 
-CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_now timestamp with time zone DEFAULT clock_timestamp())
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -3962,6 +3981,10 @@ begin
     perform private.expire_invitations(p_organization_id);
     select * into organization from public.organizations where id = p_organization_id;
     change := private.require_seat_change(organization, p_plan, p_billing_period, p_seats);
+    perform private.require_proration_date(p_proration_date, (
+      select current_period_start from private.stripe_subscriptions as s
+      where s.stripe_subscription_id = change.stripe_subscription_id
+    ), p_now);
     perform private.require_room_at_stripe(change.stripe_subscription_id, change.kind = 'now');
 
     -- A checkout that is still open has nothing left to buy.
@@ -3973,7 +3996,7 @@ begin
       p_organization_id, change.kind, change.plan, change.billing_period, p_seats, p_actor,
       clock_timestamp() + interval '23 hours', p_idempotency_key, change.stripe_subscription_id, change.plan_before,
       change.billing_period_before, change.seats_before, change.renewal_seats_before,
-      date_trunc('second', coalesce(p_proration_date, clock_timestamp())), change.period_end
+      date_trunc('second', coalesce(p_proration_date, p_now)), change.period_end
     ) returning * into change;
     -- Seats that are given up are given up here first: nobody can take them now.
     perform private.choose_subscription(p_organization_id);
@@ -3995,7 +4018,7 @@ begin
 end;
 $function$;
 
-grant execute on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) to service_role;
+grant execute on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) to service_role;
 
 CREATE OR REPLACE FUNCTION public.sync_organization_counts(p_organization_id uuid)
  RETURNS TABLE(members_count integer, pending_invitations_count integer, drifted boolean)

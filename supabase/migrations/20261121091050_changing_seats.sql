@@ -122,6 +122,29 @@ $$;
 comment on function private.require_seat_change(public.organizations, text, text, integer) is
   'What a change would be: its kind, and what was before. Raises no_subscription, seats_below_usage, nothing_to_change, change_scheduled, payment_overdue (409), downgrade_alone (422) and what private.require_approved() and private.require_plan() raise.';
 
+create function private.require_proration_date(
+  p_proration_date timestamptz,
+  p_period_start timestamptz,
+  p_now timestamptz
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- A preview counts for an hour, and clocks may differ by a minute.
+  earliest constant timestamptz := greatest(p_now - interval '1 hour', p_period_start);
+  latest constant timestamptz := p_now + interval '1 minute';
+begin
+  if p_proration_date not between earliest and latest then
+    perform private.refuse(422, 'proration_date_out_of_range', 'Preview the change again: that moment is not now.',
+      jsonb_build_object('prorationDate', p_proration_date, 'earliest', earliest, 'latest', latest));
+  end if;
+end;
+$$;
+
+comment on function private.require_proration_date(timestamptz, timestamptz, timestamptz) is
+  'Who could name the moment to prorate from would name the price: one near the period''s end makes seats free, one near its start gives back what has been used. Raises proration_date_out_of_range (422).';
+
 create function public.start_seat_change(
   p_organization_id uuid,
   p_clerk_org_id text,
@@ -130,7 +153,8 @@ create function public.start_seat_change(
   p_actor text,
   p_plan text default null,
   p_billing_period text default null,
-  p_proration_date timestamptz default null
+  p_proration_date timestamptz default null,
+  p_now timestamptz default clock_timestamp()
 ) returns jsonb
 language plpgsql
 security definer
@@ -162,6 +186,10 @@ begin
     perform private.expire_invitations(p_organization_id);
     select * into organization from public.organizations where id = p_organization_id;
     change := private.require_seat_change(organization, p_plan, p_billing_period, p_seats);
+    perform private.require_proration_date(p_proration_date, (
+      select current_period_start from private.stripe_subscriptions as s
+      where s.stripe_subscription_id = change.stripe_subscription_id
+    ), p_now);
     perform private.require_room_at_stripe(change.stripe_subscription_id, change.kind = 'now');
 
     -- A checkout that is still open has nothing left to buy.
@@ -173,7 +201,7 @@ begin
       p_organization_id, change.kind, change.plan, change.billing_period, p_seats, p_actor,
       clock_timestamp() + interval '23 hours', p_idempotency_key, change.stripe_subscription_id, change.plan_before,
       change.billing_period_before, change.seats_before, change.renewal_seats_before,
-      date_trunc('second', coalesce(p_proration_date, clock_timestamp())), change.period_end
+      date_trunc('second', coalesce(p_proration_date, p_now)), change.period_end
     ) returning * into change;
     -- Seats that are given up are given up here first: nobody can take them now.
     perform private.choose_subscription(p_organization_id);
@@ -195,8 +223,8 @@ begin
 end;
 $$;
 
-comment on function public.start_seat_change(uuid, text, integer, text, text, text, text, timestamptz) is
-  'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused (422), too_many_changes (429) and what private.require_seat_change() raises.';
+comment on function public.start_seat_change(uuid, text, integer, text, text, text, text, timestamptz, timestamptz) is
+  'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. p_proration_date: as the preview said. p_now: by the clock that it was said by. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused, proration_date_out_of_range (422), too_many_changes (429) and what private.require_seat_change() raises.';
 
 create function private.settle_changes(p_known private.stripe_subscriptions, p_answered uuid default null) returns void
 language plpgsql

@@ -64,7 +64,7 @@ const WRITING = [
   "public.start_clerk_limit_push(uuid)",
   "public.start_member_change(uuid, text, text, text, text)",
   "public.start_resend(uuid, text, uuid, text)",
-  "public.start_seat_change(uuid, text, integer, text, text, text, text, timestamp with time zone)",
+  "public.start_seat_change(uuid, text, integer, text, text, text, text, timestamp with time zone, timestamp with time zone)",
   "public.sync_organization_counts(uuid)",
 ];
 

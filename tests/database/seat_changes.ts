@@ -11,6 +11,8 @@ export interface Wish {
   readonly billingPeriod?: string;
   /** ISO. */
   readonly prorationDate?: string;
+  /** By the caller's clock, ISO; Postgres's own unless given. */
+  readonly now?: string;
   /** The Idempotency-Key; a new one unless given. */
   readonly key?: string;
   readonly actor?: string;
@@ -53,7 +55,8 @@ export async function startChange(
   const rows = await sql<{ change: StartedChange }[]>`
     select public.start_seat_change(
       ${organization.id}, ${clerkOrgId}, ${wish.seats}, ${key}, ${actor}, ${wish.plan ?? null},
-      ${wish.billingPeriod ?? null}, ${wish.prorationDate ?? null}
+      ${wish.billingPeriod ?? null}, ${wish.prorationDate ?? null},
+      coalesce(${wish.now ?? null}, clock_timestamp())
     ) as change`;
   return only(rows).change;
 }

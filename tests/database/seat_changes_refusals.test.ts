@@ -292,6 +292,34 @@ Deno.test("the same key with the same moment is the same change, to the second t
     assert.deepEqual(await startChange(sql, organization, wish), first);
   }));
 
+Deno.test("a moment to prorate from is of the last hour and of this period", () =>
+  withTransaction(async (sql) => {
+    const { organization, subscription } = await subscribed(sql);
+    const at = (seconds: number) => new Date(second(seconds) * 1000).toISOString();
+    const now = at(0);
+    for (const seconds of [-3601, 61, 86_400]) {
+      const wish = { seats: 12, now, prorationDate: at(seconds) };
+      const { sqlstate, code } = await refused(sql, organization, wish);
+      assert.deepEqual([sqlstate, code], ["PT422", "proration_date_out_of_range"]);
+    }
+    // Half an hour into a period the last one is near enough, and is another price.
+    const late = { now: at(1800), seats: 12 };
+    const begun = { ...subscription, periodStart: second(0), periodEnd: second(86_400) };
+    await applySubscriptionEvent(sql, subscriptionEvent(begun, second(0)));
+    const of = { ...late, prorationDate: at(-1) };
+    assert.equal((await refused(sql, organization, of)).code, "proration_date_out_of_range");
+    for (const seconds of [0, 1860]) {
+      await sql.savepoint(async (sql) => {
+        const wish = { ...late, prorationDate: at(seconds) };
+        const { prorationDate, seatChangeId } = await startChange(sql, organization, wish);
+        assert.equal(prorationDate, second(seconds));
+        await refuseChange(sql, { seatChangeId });
+      });
+    }
+    const { prorationDate } = await startChange(sql, organization, late);
+    assert.equal(prorationDate, second(1800));
+  }));
+
 Deno.test("keys of two organizations have nothing to do with each other", () =>
   withTransaction(async (sql) => {
     const key = randomId("key");

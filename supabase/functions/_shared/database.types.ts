@@ -768,6 +768,7 @@ export type Database = {
           "p_billing_period"?: string;
           "p_clerk_org_id": string;
           "p_idempotency_key": string;
+          "p_now"?: string;
           "p_organization_id": string;
           "p_plan"?: string;
           "p_proration_date"?: string;

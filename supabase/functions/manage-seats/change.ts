@@ -69,7 +69,7 @@ export async function changeSeats(
   return await settle(dependencies, wish, started, subscription);
 }
 
-async function start({ database }: Dependencies, wish: ChangeWish): Promise<Started> {
+async function start({ database, now }: Dependencies, wish: ChangeWish): Promise<Started> {
   return startedSchema.parse(
     await answerOf(database.rpc("start_seat_change", {
       p_organization_id: wish.organizationId,
@@ -77,6 +77,7 @@ async function start({ database }: Dependencies, wish: ChangeWish): Promise<Star
       p_seats: wish.seats,
       p_idempotency_key: wish.idempotencyKey,
       p_actor: wish.session.userId,
+      p_now: new Date(now()).toISOString(),
       ...priceArguments(wish),
       ...(wish.prorationDate === undefined ? {} : { p_proration_date: wish.prorationDate }),
     })),

@@ -211,16 +211,31 @@ Deno.test("after ten invoices in a minute the next one is refused before Stripe 
   assert.equal((await seatsOf(clients, subscriber)).purchased, 15);
 });
 
-Deno.test("a proration date outside of the period is Stripe's to refuse, and changes nothing", async () => {
-  const subscriber = await createSubscriber(clients);
-  const wish = { seats: 9, prorationDate: "2020-01-01T00:00:00Z" };
+for (
+  const [what, seconds] of [
+    ["of years ago", -6 * 365 * 86_400],
+    ["of before the period", -30],
+    ["near the period's end, which would cost nothing", 27 * 86_400],
+    ["of in a minute", 90],
+    ["of the year 9999", 251_000_000_000],
+  ] as const
+) {
+  Deno.test(`a proration date ${what} is refused before Stripe is asked`, async () => {
+    const subscriber = await createSubscriber(clients);
+    const requests = await countRequests(stripeControl, {
+      method: "POST",
+      contains: subscriber.subscriptionId,
+    });
+    const prorationDate = new Date(Date.now() + seconds * 1000).toISOString();
 
-  const answer = await clickChange(clients, subscriber, wish);
+    const answer = await clickChange(clients, subscriber, { seats: 9, prorationDate });
 
-  assertRefused(answer, 409, "stripe_refused_change");
-  assert.deepEqual(await seatsOf(clients, subscriber), { plan: "pro", purchased: 5, renewal: 5 });
-  assert.deepEqual((await changesOf(clients, subscriber)).map(({ state }) => state), ["failed"]);
-});
+    const { earliest, latest } = assertRefused(answer, 422, "proration_date_out_of_range");
+    assert(Date.parse(String(earliest)) <= Date.now() && Date.parse(String(latest)) > Date.now());
+    assert.equal(await requests.hits(), 0);
+    assert.deepEqual(await changesOf(clients, subscriber), []);
+  });
+}
 
 Deno.test("a quantity that is changed at Stripe meanwhile is followed after a change", async () => {
   const subscriber = await createSubscriber(clients);
