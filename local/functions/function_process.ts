@@ -7,6 +7,8 @@ export interface FunctionProcess {
   url: string;
   ended: Promise<number>;
   stop(): Promise<void>;
+  /** Ends it with SIGKILL. */
+  kill(): Promise<void>;
 }
 
 /** What to serve, and with what. */
@@ -45,7 +47,8 @@ export function startFunction(options: FunctionProcessOptions): Promise<Function
     onLine: (line) => {
       const url = line.match(LISTENING)?.[1];
       if (url !== undefined) {
-        listening.resolve({ url, ended: server.ended, stop: server.stop });
+        const { ended, stop, kill } = server;
+        listening.resolve({ url, ended, stop, kill });
       } else {
         lines.push(line);
         onLine(line);

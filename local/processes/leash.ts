@@ -21,6 +21,8 @@ export interface Leashed {
   ended: Promise<number>;
   /** Asks the program to end and resolves once it has; kills it when it takes too long. */
   stop(): Promise<void>;
+  /** Ends the program where it stands, without a chance to do anything; resolves once it has. */
+  kill(): Promise<void>;
 }
 
 /*
@@ -68,12 +70,16 @@ export function startLeashed(options: LeashOptions): Leashed {
   });
   const release = () => shell.stdin.close().catch(() => {});
   ended.finally(release);
+  const kill = () => running && Deno.kill(-shell.pid, "SIGKILL");
 
   return {
     ended,
+    kill: async () => {
+      kill();
+      await ended;
+    },
     stop: async () => {
       await release();
-      const kill = () => running && Deno.kill(-shell.pid, "SIGKILL");
       const timer = setTimeout(kill, options.patienceMs);
       await ended;
       clearTimeout(timer);

@@ -11,6 +11,8 @@ export interface ServedFunction {
   readonly base: string;
   /** What it has written to its log so far. */
   readonly lines: readonly string[];
+  /** Ends the process with SIGKILL: what it was at stays undone. */
+  kill(): Promise<void>;
 }
 
 /** Settings that differ from the stack's; undefined takes one away. */
@@ -34,7 +36,7 @@ export async function withFunction(
     onLine: (line) => lines.push(line),
   });
   try {
-    await run({ base: process.url, lines });
+    await run({ base: process.url, lines, kill: process.kill });
   } finally {
     await process.stop();
   }

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
 import type { FaultInput } from "../../../local/emulation/faults.ts";
 import { stackEnv } from "../../stack.ts";
-import { type Answer, assertRefused, callFunction, functionsOf } from "../api.ts";
+import { assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
 import { settled } from "../organizations.ts";
 import { addFault, countRequests } from "../requests.ts";
 import { logged, type ServedFunction, withFunction } from "../served_function.ts";
+import { assertAgreement, loseWebhooks, sweep } from "./agreement.ts";
 import { type Judge, type Proxy, type Verdict, withProxy, withSentry } from "./proxy.ts";
 import {
-  type Change,
   changesOf,
   clickChange,
   createSubscriber,
-  laterInvoices,
-  seatsOf,
   type Subscriber,
   subscriptionOf,
 } from "./seats.ts";
@@ -28,39 +26,6 @@ const WISHES = [
 ] as const;
 
 const BEFORE = { purchased: 5, renewal: 5, invoices: 0 } as const;
-
-interface Expected {
-  readonly purchased: number;
-  readonly renewal: number;
-  readonly invoices: number;
-}
-
-/** Asserts that Stripe and Postgres agree, on this, and that nothing was charged twice. */
-async function assertAgreement(
-  subscriber: Subscriber,
-  { purchased, renewal, invoices }: Expected,
-): Promise<void> {
-  assert.deepEqual(await seatsOf(clients, subscriber), { plan: "pro", purchased, renewal });
-  const { quantity } = await subscriptionOf(clients, subscriber);
-  assert.equal(quantity, renewal);
-  assert.equal((await laterInvoices(clients, subscriber)).length, invoices);
-}
-
-/** One sweep of an organization; resolves to the kinds of what had drifted. */
-async function sweep({ id, token }: Subscriber): Promise<string[]> {
-  const { status, body } = await callFunction<{ data: { drift: { kind: string }[] } }>(
-    functionsOf(clients),
-    "sync-seats",
-    { token, body: { organizationId: id } },
-  );
-  assert.equal(status, 200, JSON.stringify(body));
-  return body.data.drift.map(({ kind }) => kind);
-}
-
-/** Loses all webhooks about a subscription from now on. */
-async function loseWebhooks({ subscriptionId }: Subscriber): Promise<void> {
-  await stripeControl.addPolicy({ contains: subscriptionId, kind: "drop", times: 0 });
-}
 
 /** Runs with manage-seats on the other side of a proxy. */
 function behindProxy(
@@ -83,7 +48,7 @@ async function behindStripeProxy(
   run: (served: ServedFunction, subscriber: Subscriber) => Promise<void>,
 ): Promise<void> {
   const subscriber = await createSubscriber(clients);
-  await loseWebhooks(subscriber);
+  await loseWebhooks(clients, subscriber);
   const judge: Judge = (name, method) =>
     method === "POST" && name === subscriber.subscriptionId ? verdict : "pass";
   await withProxy(
@@ -131,7 +96,7 @@ for (const verdict of ["drop", "lose_answer"] as const) {
         const again = await clickChange(clients, subscriber, wish, key, base);
         assert.equal(again.status, 200, JSON.stringify(again.body));
         await settled(clients, subscriber.subscriptionId);
-        await assertAgreement(subscriber, after);
+        await assertAgreement(clients, subscriber, after);
       }
     }));
 }
@@ -145,7 +110,7 @@ for (const { wish } of WISHES) {
     const answer = await clickChange(clients, subscriber, wish, key);
 
     const { seatChangeId } = assertRefused(answer, 409, "stripe_refused_change");
-    await assertAgreement(subscriber, BEFORE);
+    await assertAgreement(clients, subscriber, BEFORE);
     assert.deepEqual((await changesOf(clients, subscriber)).map(({ state }) => state), ["failed"]);
     const [row] = await clients.sql`select error from public.seat_changes
       where id = ${String(seatChangeId)}`;
@@ -155,7 +120,7 @@ for (const { wish } of WISHES) {
     const again = await clickChange(clients, subscriber, wish, key);
     assert.equal(again.body.state, "failed");
     assert.equal((await clickChange(clients, subscriber, wish)).status, 200);
-    assert.deepEqual(await sweep(subscriber), []);
+    assert.deepEqual(await sweep(clients, subscriber), []);
   });
 
   Deno.test(`when Stripe refuses ${wish.seats} seats and the rollback fails, people are told and one sweep repairs it`, () =>
@@ -188,13 +153,13 @@ for (const { wish } of WISHES) {
           const busy = await clickChange(clients, subscriber, { seats: 7 });
           assertRefused(busy, 409, "change_in_progress");
 
-          assert.deepEqual(await sweep(subscriber), ["seat_change"]);
+          assert.deepEqual(await sweep(clients, subscriber), ["seat_change"]);
 
-          await assertAgreement(subscriber, BEFORE);
+          await assertAgreement(clients, subscriber, BEFORE);
           assert.deepEqual((await changesOf(clients, subscriber)).map(({ state }) => state), [
             "failed",
           ]);
-          assert.deepEqual(await sweep(subscriber), []);
+          assert.deepEqual(await sweep(clients, subscriber), []);
           assert.equal((await clickChange(clients, subscriber, wish)).status, 200);
         },
         { SENTRY_DSN: dsn },
@@ -212,9 +177,9 @@ for (const { wish } of WISHES) {
 
         assertRefused(answer, 503, "change_stuck");
         assert.equal(logged(served, "alert").length, 1);
-        assert.deepEqual(await sweep(subscriber), ["seat_change"]);
-        await assertAgreement(subscriber, BEFORE);
-        assert.deepEqual(await sweep(subscriber), []);
+        assert.deepEqual(await sweep(clients, subscriber), ["seat_change"]);
+        await assertAgreement(clients, subscriber, BEFORE);
+        assert.deepEqual(await sweep(clients, subscriber), []);
       },
     ));
 }
@@ -233,7 +198,7 @@ for (const { wish, ...after } of WISHES) {
   ) {
     Deno.test(`when Stripe's answer to ${wish.seats} seats ${what}, the same key charges once`, async () => {
       const subscriber = await createSubscriber(clients);
-      await loseWebhooks(subscriber);
+      await loseWebhooks(clients, subscriber);
       const struck = await addFault(stripeControl, { ...fault, match: onUpdate(subscriber) });
       const key = crypto.randomUUID();
 
@@ -244,8 +209,8 @@ for (const { wish, ...after } of WISHES) {
       else assertRefused(first, 503, "stripe_unavailable");
       const again = await clickChange(clients, subscriber, wish, key);
       assert.equal(again.status, 200, JSON.stringify(again.body));
-      await assertAgreement(subscriber, after);
-      assert.deepEqual(await sweep(subscriber), []);
+      await assertAgreement(clients, subscriber, after);
+      assert.deepEqual(await sweep(clients, subscriber), []);
     });
   }
 
@@ -259,8 +224,8 @@ for (const { wish, ...after } of WISHES) {
         const again = await clickChange(clients, subscriber, wish, key);
 
         assert.equal(again.status, 200, JSON.stringify(again.body));
-        await assertAgreement(subscriber, after);
-        assert.deepEqual(await sweep(subscriber), []);
+        await assertAgreement(clients, subscriber, after);
+        assert.deepEqual(await sweep(clients, subscriber), []);
       }));
 
     Deno.test(`when Stripe's answer to ${wish.seats} seats is gone (${verdict}) and nobody asks again, one sweep brings agreement`, () =>
@@ -268,10 +233,10 @@ for (const { wish, ...after } of WISHES) {
         const first = await clickChange(clients, subscriber, wish, "lost", base);
         assertRefused(first, 503, "stripe_unavailable");
 
-        assert((await sweep(subscriber)).includes("seat_change"));
+        assert((await sweep(clients, subscriber)).includes("seat_change"));
 
-        await assertAgreement(subscriber, expected);
-        assert.deepEqual(await sweep(subscriber), []);
+        await assertAgreement(clients, subscriber, expected);
+        assert.deepEqual(await sweep(clients, subscriber), []);
         const [ended] = await changesOf(clients, subscriber);
         const made = wish.seats === 9 ? "completed" : "scheduled";
         assert.equal(ended?.state, verdict === "drop" ? "failed" : made);
@@ -284,7 +249,7 @@ for (const { wish, ...after } of WISHES) {
         (name) => name === "settle_seat_change" ? verdict : "pass",
         async ({ base }, proxy) => {
           const subscriber = await createSubscriber(clients);
-          await loseWebhooks(subscriber);
+          await loseWebhooks(clients, subscriber);
           const key = crypto.randomUUID();
           const first = await clickChange(clients, subscriber, wish, key, base);
           assertRefused(first, 503, "database_unavailable");
@@ -293,109 +258,9 @@ for (const { wish, ...after } of WISHES) {
           const again = await clickChange(clients, subscriber, wish, key, base);
 
           assert.equal(again.status, 200, JSON.stringify(again.body));
-          await assertAgreement(subscriber, after);
-          assert.deepEqual(await sweep(subscriber), []);
+          await assertAgreement(clients, subscriber, after);
+          assert.deepEqual(await sweep(clients, subscriber), []);
         },
       ));
   }
-
-  for (
-    const [where, name, verdict, expected] of [
-      ["before the intent is written", "start_seat_change", "hold", BEFORE],
-      ["after the intent is written", "start_seat_change", "hold_answer", BEFORE],
-      ["after Stripe has answered", "settle_seat_change", "hold", after],
-      ["after the end is written", "settle_seat_change", "hold_answer", after],
-    ] as const
-  ) {
-    Deno.test(`killed ${where}, a change to ${wish.seats} agrees after one sweep`, async () => {
-      const subscriber = await createSubscriber(clients);
-      await loseWebhooks(subscriber);
-      let click: Promise<Answer<Change> | void> | undefined;
-      await withProxy(
-        env.SUPABASE_URL,
-        (asked) => asked === name ? verdict : "pass",
-        async (proxy) => {
-          await withFunction(
-            clients,
-            "manage-seats",
-            { SUPABASE_URL: proxy.url },
-            async (served) => {
-              click = clickChange(clients, subscriber, wish, "killed", served.base).catch(() => {});
-              await proxy.holding;
-            },
-          );
-          // The process is gone by now, and with it whoever waited for its answer.
-          await click;
-        },
-      );
-
-      const drift = await sweep(subscriber);
-
-      await assertAgreement(subscriber, expected);
-      const left = name === "start_seat_change" ? verdict === "hold_answer" : verdict === "hold";
-      assert.equal(drift.includes("seat_change"), left);
-      assert.deepEqual(await sweep(subscriber), []);
-      for (const { state } of await changesOf(clients, subscriber)) {
-        assert(["completed", "scheduled", "failed"].includes(state), state);
-      }
-      assert.equal((await clickChange(clients, subscriber, { seats: 4 })).status, 200);
-    });
-  }
-
-  Deno.test(`killed while Stripe is at work, a change to ${wish.seats} agrees after one sweep`, async () => {
-    const subscriber = await createSubscriber(clients);
-    await loseWebhooks(subscriber);
-    const slow = await addFault(stripeControl, {
-      kind: "delay",
-      delayMs: 1500,
-      match: onUpdate(subscriber),
-    });
-    let click: Promise<unknown> = Promise.resolve();
-    await withFunction(clients, "manage-seats", {}, async ({ base }) => {
-      click = clickChange(clients, subscriber, wish, "killed", base).catch(() => {});
-      await slow.struck(1);
-    });
-    await click;
-    // Stripe goes on without anybody who listens.
-    while ((await subscriptionOf(clients, subscriber)).quantity !== wish.seats);
-
-    assert((await sweep(subscriber)).includes("seat_change"));
-
-    await assertAgreement(subscriber, after);
-    assert.deepEqual(await sweep(subscriber), []);
-  });
 }
-
-Deno.test("a payment that is awaited when the process is killed is granted once it is paid", async () => {
-  const subscriber = await createSubscriber(clients);
-  const { id: card } = await clients.stripe.paymentMethods.attach("pm_card_chargeCustomerFail", {
-    customer: subscriber.customerId,
-  });
-  await clients.stripe.subscriptions.update(subscriber.subscriptionId, {
-    default_payment_method: card,
-  });
-  await withProxy(
-    env.SUPABASE_URL,
-    (asked) => asked === "settle_seat_change" ? "hold" : "pass",
-    async (proxy) => {
-      let click: Promise<unknown> = Promise.resolve();
-      await withFunction(clients, "manage-seats", { SUPABASE_URL: proxy.url }, async (served) => {
-        click = clickChange(clients, subscriber, { seats: 9 }, "killed", served.base)
-          .catch(() => {});
-        await proxy.holding;
-      });
-      await click;
-    },
-  );
-  await settled(clients, subscriber.subscriptionId);
-
-  // The same key again finds the page to pay on, which no event names.
-  const { status, body } = await clickChange(clients, subscriber, { seats: 9 }, "killed");
-  assert.deepEqual([status, body.state], [202, "awaiting_payment"]);
-  const [invoice] = await laterInvoices(clients, subscriber);
-  assert.equal(body.paymentUrl, invoice?.hosted_invoice_url);
-
-  await stripeControl.payHostedInvoice(invoice?.id ?? "");
-  await settled(clients, subscriber.subscriptionId);
-  await assertAgreement(subscriber, { purchased: 9, renewal: 9, invoices: 1 });
-});

@@ -51,7 +51,8 @@ export async function withProxy(
   const held = async () => {
     holding.resolve();
     await closing.promise;
-    return broken();
+    // Nobody is left to read it.
+    return new Response(null, { status: 502 });
   };
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handle);
   const url = `http://127.0.0.1:${server.addr.port}`;
