@@ -20,12 +20,12 @@ export function stripeClient(base: string, secretKey: string): Stripe {
 
 /** Starts the Stripe emulator, which delivers its events to `webhookUrl`. */
 export async function startStripe(
-  { folder, keys, ports, parts }: Assembly,
+  { folder, durable, keys, ports, parts }: Assembly,
   webhookUrl: string,
 ): Promise<{ url: string; webhookSecret: string }> {
   const emulator = await startStripeEmulator({
     port: ports.stripe,
-    statePath: `${folder}/stripe.json`,
+    statePath: durable ? `${folder}/stripe.json` : null,
     secretKey: keys.stripeSecretKey,
   });
   parts.defer(emulator.close);
@@ -57,12 +57,12 @@ async function ensureEndpoint(
 
 /** Starts the Clerk emulator, which delivers its events to `webhookUrl`. */
 export async function startClerk(
-  { folder, keys, ports, parts }: Assembly,
+  { folder, durable, keys, ports, parts }: Assembly,
   webhookUrl: string,
 ): Promise<{ url: string; jwtKey: string }> {
   const emulator = await startClerkEmulator({
     port: ports.clerk,
-    statePath: `${folder}/clerk.json`,
+    statePath: durable ? `${folder}/clerk.json` : null,
     secretKey: keys.clerkSecretKey,
     publishableKey: keys.clerkPublishableKey,
   });

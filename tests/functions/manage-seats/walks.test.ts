@@ -9,9 +9,9 @@ const { admin, env, stripe } = clients;
 
 /** Each a number of walks of its own, all at once. */
 const SEEDS = [1, 2, 3, 4];
-const WALKS = 25;
+const WALKS = 50;
 /** Fewer than the invoices that a subscription may take in a minute. */
-const STEPS = 8;
+const STEPS = 3;
 const FIRST = Date.UTC(2028, 0, 1) / 1000;
 const YEAR = 366 * 24 * 60 * 60;
 
@@ -27,7 +27,7 @@ async function takeWalks(seed: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(
       fc.tuple(terms, fc.integer({ min: FIRST, max: FIRST + YEAR })),
-      fc.array(steps, { minLength: 2, maxLength: STEPS }),
+      fc.array(steps, { minLength: 1, maxLength: STEPS }),
       async ([bought, at], taken) => {
         const take = async (walk: Walk) => {
           for (const step of taken) await walk.take(step);
