@@ -141,5 +141,13 @@ Deno.test("formatAmount() knows how many decimals a currency has", () => {
   strictEqual(formatAmount(4700, "jpy", "en"), "¥4,700");
   strictEqual(formatAmount(4700, "kwd", "en").replaceAll("\u00a0", " "), "KWD 4.700");
   strictEqual(formatAmount(470000, "isk", "en").replaceAll("\u00a0", " "), "ISK 4,700");
+  for (
+    const [currency, shown] of [["ugx", "UGX 4,700"], ["huf", "HUF 4,700.00"], [
+      "twd",
+      "NT$4,700.00",
+    ], ["all", "ALL 4,700"]]
+  ) {
+    strictEqual(formatAmount(470000, currency ?? "", "en").replaceAll("\u00a0", " "), shown);
+  }
   strictEqual(formatAmount(-4750, "EUR", "fr").replaceAll(/\s/g, " "), "-47,50 €");
 });

@@ -110,10 +110,14 @@ export function seatCost(price: PlanPrice, seats: number): SeatCost {
 }
 
 /**
- * Currencies that Stripe writes with two decimals although ISO 4217 gives them none (Stripe:
- * currencies, special cases).
+ * How many decimals Stripe writes a currency with, where it isn't two (Stripe: supported currencies,
+ * zero-decimal and three-decimal currencies). `Intl` knows other numbers for some, such as none for
+ * the Albanian lek.
  */
-const TWO_DECIMALS_AT_STRIPE = ["isk", "ugx"];
+const DECIMALS: Readonly<Record<string, number>> = Object.fromEntries([
+  ..."bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ").map((c) => [c, 0]),
+  ..."bhd jod kwd omr tnd".split(" ").map((c) => [c, 3]),
+]);
 
 /**
  * An amount for people, in the words of a language.
@@ -123,9 +127,7 @@ const TWO_DECIMALS_AT_STRIPE = ["isk", "ugx"];
  */
 export function formatAmount(amount: number, currency: string, locale: Locale): string {
   const format = new Intl.NumberFormat(locale, { style: "currency", currency });
-  const decimals = TWO_DECIMALS_AT_STRIPE.includes(currency.toLowerCase())
-    ? 2
-    : format.resolvedOptions().maximumFractionDigits ?? 2;
+  const decimals = DECIMALS[currency.toLowerCase()] ?? 2;
   return format.format(amount / 10 ** decimals);
 }
 
