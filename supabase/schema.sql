@@ -21,6 +21,7 @@ comment on table private.join_attempts is 'How many codes somebody has tried in 
 
 create table private.organization_syncs (
   organization_id uuid not null,
+  due boolean default false not null,
   attempted_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
   lease_id uuid,
   leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
@@ -30,11 +31,12 @@ create table private.organization_syncs (
   constraint organization_syncs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id)
 );
 
-CREATE INDEX organization_syncs_waiting_idx ON private.organization_syncs USING btree (attempted_at);
+CREATE INDEX organization_syncs_waiting_idx ON private.organization_syncs USING btree (due DESC, attempted_at);
 
 alter table private.organization_syncs enable row level security;
 
-comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization, the longest waiting first.';
+comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization. What is due comes first, then the longest waiting.';
+comment on column private.organization_syncs.due is 'Something about it cannot wait its turn (private.mark_due_organizations()). Ends when a sync begins, so that one that keeps failing comes first once a sweep.';
 comment on column private.organization_syncs.attempted_at is 'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
 comment on column private.organization_syncs.lease_id is 'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
 comment on column private.organization_syncs.limit_push_id is 'Names the push of the limit to Clerk that is under way, until limit_push_until: another one waits.';
@@ -44,8 +46,10 @@ create table private.settings (
   default_organization_status text default 'approved'::text not null,
   grace_period interval default '7 days'::interval not null,
   seatless_roles text[] default '{}'::text[] not null,
+  drift_alert integer default 50 not null,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint settings_default_organization_status_known CHECK ((default_organization_status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
+  constraint settings_drift_alert_not_negative CHECK ((drift_alert >= 0)),
   constraint settings_grace_period_not_negative CHECK ((grace_period >= '00:00:00'::interval)),
   constraint settings_only_row CHECK (only_row)
 );
@@ -56,6 +60,7 @@ comment on table private.settings is 'One row: what an operator may set without 
 comment on column private.settings.default_organization_status is 'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
 comment on column private.settings.grace_period is 'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
 comment on column private.settings.seatless_roles is 'Clerk role keys whose holders take no seat, for example {org:auditor}. After a change each organization has to be synced.';
+comment on column private.settings.drift_alert is 'Differences in one sweep above which an alert is raised. A few are lost events; many are an endpoint that is down, or someone who writes around the functions.';
 
 create table private.stripe_subscriptions (
   stripe_subscription_id text not null,
@@ -102,15 +107,21 @@ create table private.sync_runs (
   organizations integer not null,
   failed integer not null,
   drift jsonb not null,
+  recovered_events integer default 0 not null,
+  events_until timestamp with time zone,
   constraint sync_runs_pkey PRIMARY KEY (id),
-  constraint sync_runs_counts_not_negative CHECK (((organizations >= 0) AND (failed >= 0)))
+  constraint sync_runs_counts_not_negative CHECK (((organizations >= 0) AND (failed >= 0) AND (recovered_events >= 0)))
 );
+
+CREATE INDEX sync_runs_finished_at_idx ON private.sync_runs USING btree (finished_at);
 
 alter table private.sync_runs enable row level security;
 
-comment on table private.sync_runs is 'One row a run of sync-seats.';
+comment on table private.sync_runs is 'One row a sweep of sync-seats, kept as long as the ledger of events.';
 comment on column private.sync_runs.failed is 'Organizations that could not be compared, because Clerk or Stripe failed.';
 comment on column private.sync_runs.drift is 'How many differences of each kind were repaired: { kind: number }.';
+comment on column private.sync_runs.recovered_events is 'Events that Stripe had failed to deliver and that were applied.';
+comment on column private.sync_runs.events_until is 'Undelivered events up to this moment have been seen to; null when Stripe could not be asked for them.';
 
 create table private.webhook_events (
   provider text not null,
@@ -124,6 +135,8 @@ create table private.webhook_events (
   constraint webhook_events_provider_known CHECK ((provider = ANY (ARRAY['stripe'::text, 'clerk'::text]))),
   constraint webhook_events_type_bounded CHECK (((length(type) >= 1) AND (length(type) <= 255)))
 );
+
+CREATE INDEX webhook_events_received_at_idx ON private.webhook_events USING btree (received_at);
 
 alter table private.webhook_events enable row level security;
 
@@ -639,6 +652,47 @@ $function$;
 
 comment on function private.drift(text,text,text,text) is 'One difference that was found, as a list of one.';
 
+CREATE OR REPLACE FUNCTION private.due_organizations()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  -- Stripe has been asked for a change and how it ended is not known here. The
+  -- minute is for the command itself, which settles nearly all of them.
+  select organization_id
+  from public.seat_changes
+  where kind <> 'checkout' and state in ('open', 'awaiting_payment', 'stuck')
+    and updated_at < now() - interval '1 minute'
+  union
+  -- A paid period is over, and Stripe has not been heard to begin another: that
+  -- ends scheduled decreases and cancelled subscriptions.
+  select organization_id
+  from public.organization_subscriptions
+  where status in ('active', 'trialing', 'past_due') and current_period_end <= now()
+  union
+  -- A grace is over: once, whether the payment is still missing is asked for.
+  select s.organization_id
+  from public.organization_subscriptions as s
+  join private.organization_syncs as q on q.organization_id = s.organization_id
+  where s.grace_until <= now() and q.attempted_at < s.grace_until
+  union
+  -- Clerk has been asked to add someone, and whether it did is not known here.
+  select organization_id from public.organization_invitations where held_until <= now()
+  union
+  select organization_id from public.organization_members where held_until <= now()
+  union
+  -- Clerk has not been told the limit, and nobody is telling it.
+  select o.id
+  from public.organizations as o
+  join private.organization_syncs as q on q.organization_id = o.id
+  where o.deleted_at is null and o.clerk_limit_error is null
+    and o.clerk_limit_pushed is distinct from o.clerk_limit
+    and q.limit_push_until <= now();
+$function$;
+
+comment on function private.due_organizations() is 'The organizations that have to be compared before those that have merely waited longest.';
+
 CREATE OR REPLACE FUNCTION private.end_organization(p_organization_id uuid, p_deleted_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -711,6 +765,31 @@ end;
 $function$;
 
 comment on function private.follow_purchased_seats() is 'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats.';
+
+CREATE OR REPLACE FUNCTION private.forget_old_records(p_limit integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  delete from private.webhook_events
+  where (provider, event_id) in (
+    select provider, event_id from private.webhook_events
+    where received_at < now() - interval '90 days'
+    order by received_at
+    limit p_limit
+    for update skip locked
+  );
+  delete from private.sync_runs
+  where id in (
+    select id from private.sync_runs
+    where finished_at < now() - interval '90 days'
+    order by finished_at
+    limit p_limit
+    for update skip locked
+  );
+$function$;
+
+comment on function private.forget_old_records(integer) is 'Removes what is older than 90 days from the ledger of events and from the runs. Stripe can be asked for an event for 30 days (Stripe: Events), so none comes that late.';
 
 CREATE OR REPLACE FUNCTION private.guard_derived_numbers()
  RETURNS trigger
@@ -992,29 +1071,13 @@ AS $function$
     update private.organization_syncs
     set lease_id = gen_random_uuid(),
         leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
-        attempted_at = clock_timestamp()
+        attempted_at = clock_timestamp(),
+        due = false
     where organization_id = p_organization_id
     returning *
   )
   select
     o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
-    (select count(*) from public.organization_members as m
-     where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is not null)::integer,
-    (select count(*) from public.organization_invitations as i
-     where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
-    exists (
-      select from public.organization_members as m
-      where m.organization_id = o.id
-        and (m.held_until <= clock_timestamp()
-          or m.status = 'active' and m.clerk_membership_id is null and m.held_until is null)
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.held_until <= clock_timestamp()
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.status = 'accepted'
-        and i.updated_at < clock_timestamp() - private.settling_time()
-    ),
     private.subscription_version(o.id)
   from leased
   join public.organizations as o on o.id = leased.organization_id
@@ -1078,6 +1141,23 @@ end;
 $function$;
 
 comment on function private.lock_request(uuid,text) is 'A member, with the organization locked; of the organization p_clerk_org_id unless that is null. Raises member_not_found (404).';
+
+CREATE OR REPLACE FUNCTION private.mark_due_organizations(p_limit integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set due = true
+  where organization_id in (
+    select organization_id from private.organization_syncs
+    where not due and organization_id in (select private.due_organizations())
+    order by attempted_at
+    limit p_limit
+    for update skip locked
+  );
+$function$;
+
+comment on function private.mark_due_organizations(integer) is 'Lets p_limit organizations at the most come first in the queue: if all of them keep failing, a sweep still has time for the others.';
 
 CREATE OR REPLACE FUNCTION private.members_changed()
  RETURNS trigger
@@ -1453,6 +1533,37 @@ begin
   end loop;
   update public.organization_members set held_until = null
   where organization_id = p_organization.id and held_until <= p_started_at;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.reconcile_settings(public.organizations,jsonb,timestamp with time zone) is 'Makes name and slug of an organization, as it was before the sync, those that Clerk shows: { name, slug, limit, updatedAt }, and has the limit pushed again where Clerk shows another than it had taken. Returns what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_settings(p_organization public.organizations, p_shown jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  their_name text := left(coalesce(p_shown ->> 'name', ''), 256);
+  their_slug text := left(p_shown ->> 'slug', 256);
+begin
+  if p_organization.updated_at < p_started_at
+    and (p_organization.name, p_organization.slug) is distinct from (their_name, their_slug) then
+    update public.organizations
+    set name = their_name, slug = their_slug,
+        clerk_updated_at = greatest(clerk_updated_at, (p_shown ->> 'updatedAt')::timestamptz)
+    where id = p_organization.id;
+    found_drift := private.drift('organization_name', p_organization.clerk_org_id,
+      concat_ws(' ', p_organization.name, p_organization.slug), concat_ws(' ', their_name, their_slug));
+  end if;
+  if p_organization.updated_at < p_started_at
+    and p_organization.clerk_limit_pushed <> (p_shown ->> 'limit')::integer then
+    update public.organizations set clerk_limit_pushed = null where id = p_organization.id;
+    found_drift := found_drift || private.drift('clerk_limit', p_organization.clerk_org_id,
+      p_shown ->> 'limit', p_organization.clerk_limit_pushed::text);
+  end if;
   return found_drift;
 end;
 $function$;
@@ -2381,6 +2492,7 @@ AS $function$
     'memberCount', members_count,
     'pendingInvitationsCount', pending_invitations_count,
     'overCapacity', over_capacity,
+    'pushLimit', deleted_at is null and clerk_limit_pushed is distinct from clerk_limit,
     'drift', p_drift
   )
   from public.organizations
@@ -2518,6 +2630,7 @@ create table public.organization_invitations (
   constraint organization_invitations_status_known CHECK ((status = ANY (ARRAY['reserved'::text, 'pending'::text, 'accepted'::text, 'joined'::text, 'revoked'::text, 'expired'::text])))
 );
 
+CREATE INDEX organization_invitations_expired_idx ON public.organization_invitations USING btree (expires_at) WHERE (status = 'pending'::text);
 CREATE INDEX organization_invitations_expiring_idx ON public.organization_invitations USING btree (organization_id, expires_at) WHERE (status = 'pending'::text);
 CREATE INDEX organization_invitations_held_idx ON public.organization_invitations USING btree (held_until) WHERE (held_until IS NOT NULL);
 CREATE INDEX organization_invitations_holding_idx ON public.organization_invitations USING btree (organization_id) WHERE holds_seat;
@@ -2661,6 +2774,8 @@ create table public.organization_subscriptions (
   constraint organization_subscriptions_stripe_customer_id_bounded CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255)))
 );
 
+CREATE INDEX organization_subscriptions_grace_idx ON public.organization_subscriptions USING btree (grace_until) WHERE (grace_until IS NOT NULL);
+CREATE INDEX organization_subscriptions_period_idx ON public.organization_subscriptions USING btree (current_period_end) WHERE (status = ANY (ARRAY['active'::text, 'trialing'::text, 'past_due'::text]));
 CREATE INDEX organization_subscriptions_plan_idx ON public.organization_subscriptions USING btree (plan);
 
 alter table public.organization_subscriptions enable row level security;
@@ -2720,6 +2835,7 @@ create table public.organizations (
   constraint organizations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text])))
 );
 
+CREATE INDEX organizations_limit_push_idx ON public.organizations USING btree (id) WHERE ((deleted_at IS NULL) AND (clerk_limit_error IS NULL) AND (clerk_limit_pushed IS DISTINCT FROM clerk_limit));
 CREATE INDEX organizations_subscription_plan_idx ON public.organizations USING btree (subscription_plan);
 
 alter table public.organizations enable row level security;
@@ -2730,7 +2846,7 @@ create policy organizations_read_own on public.organizations as permissive for s
 CREATE TRIGGER organizations_booked AFTER INSERT OR UPDATE OF status, deleted_at ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.book_organization();
 CREATE TRIGGER organizations_guard_derived_numbers BEFORE INSERT OR UPDATE OF seat_limit, members_count, pending_invitations_count ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_derived_numbers();
 CREATE TRIGGER organizations_queued_for_sync AFTER INSERT ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.queue_organization_for_sync();
-CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW WHEN ((NOT (old.last_synced_at IS DISTINCT FROM new.last_synced_at))) EXECUTE FUNCTION private.touch_updated_at();
 
 comment on table public.organizations is 'An organization of Clerk, with its seats. The row lock on it decides who gets the last seat.';
 comment on column public.organizations.status is 'pending: may not buy or add members yet; approved; suspended: may not buy or add members any more.';
@@ -3111,6 +3227,26 @@ comment on function public.attach_stripe_customer(uuid,text,text) is 'Ties a Str
 
 grant execute on function public.attach_stripe_customer(uuid,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.begin_sweep()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.mark_due_organizations(100);
+  perform private.forget_old_records(1000);
+  return jsonb_build_object('eventsSince', extract(epoch from coalesce(
+    (select max(events_until) from private.sync_runs),
+    now() - interval '30 days'
+  ))::bigint);
+end;
+$function$;
+
+comment on function public.begin_sweep() is 'What a sweep does first, in the database alone: puts in front what is due, and forgets what is old. Returns { eventsSince: seconds, up to which undelivered events have been seen to }. Definer: schema private is closed.';
+
+grant execute on function public.begin_sweep() to service_role;
+
 CREATE OR REPLACE FUNCTION public.check_organization_capacity(p_organization_id uuid)
  RETURNS TABLE(can_add boolean, current_members integer, seat_limit integer, remaining_seats integer)
  LANGUAGE sql
@@ -3220,7 +3356,7 @@ comment on function public.claim_seats(uuid,text,jsonb,boolean,text) is 'Holds a
 
 grant execute on function public.claim_seats(uuid,text,jsonb,boolean,text) to service_role;
 
-comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
+comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, first what is due, then the longest waiting, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
 
 CREATE OR REPLACE FUNCTION public.claim_sync_batch(p_limit integer, p_lease_seconds integer, p_before timestamp with time zone)
  RETURNS SETOF public.sync_lease
@@ -3235,7 +3371,7 @@ begin
     select organization_id
     from private.organization_syncs
     where leased_until <= clock_timestamp() and attempted_at < p_before
-    order by attempted_at
+    order by due desc, attempted_at
     limit p_limit
     for update skip locked
   loop
@@ -3245,6 +3381,39 @@ end;
 $function$;
 
 grant execute on function public.claim_sync_batch(integer,integer,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION public.expire_invitations(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  expired_in uuid;
+  organizations integer := 0;
+begin
+  perform private.set_cause('sync', 'expire_invitations');
+  -- One that is locked is at work, and expires its invitations by itself.
+  for expired_in in
+    select id from public.organizations
+    where id in (
+      select organization_id from public.organization_invitations
+      where status = 'pending' and expires_at <= now()
+      order by expires_at
+      limit p_limit
+    )
+    for no key update skip locked
+  loop
+    perform private.expire_invitations(expired_in);
+    organizations := organizations + 1;
+  end loop;
+  return organizations;
+end;
+$function$;
+
+comment on function public.expire_invitations(integer) is 'Ends the invitations whose time is over, in the organizations of the p_limit that ended first, and returns in how many organizations: call it until that is 0. Definer: the tables take no direct writes.';
+
+grant execute on function public.expire_invitations(integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.finish_clerk_limit_push(p_organization_id uuid, p_push_id uuid, p_limit integer DEFAULT NULL::integer, p_error text DEFAULT NULL::text)
  RETURNS boolean
@@ -3420,6 +3589,9 @@ begin
       )
       || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at);
   end if;
+  if jsonb_typeof(p_clerk -> 'organization') = 'object' then
+    found_drift := found_drift || private.reconcile_settings(organization, p_clerk -> 'organization', lease.started_at);
+  end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
       organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
@@ -3430,23 +3602,35 @@ begin
 end;
 $function$;
 
-comment on function public.reconcile_organization(jsonb,jsonb,jsonb,text) is 'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations } as complete lists, or null when its totals agreed. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
+comment on function public.reconcile_organization(jsonb,jsonb,jsonb,text) is 'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations, organization: { name, slug, limit, updatedAt } or null } with complete lists, or null to leave Clerk aside. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, pushLimit: whether Clerk has to be told the limit, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
 
 grant execute on function public.reconcile_organization(jsonb,jsonb,jsonb,text) to service_role;
 
-comment on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) is 'Notes how a run of sync-seats went. p_drift: { kind: number }. Definer: schema private is closed.';
+comment on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb,integer,bigint) is 'Notes how a sweep went. p_drift: { kind: number }; p_events_until: seconds up to which undelivered events have been seen to. Returns { more: whether organizations are waiting that were not tried since it began, differences: their sum, alert: whether those are more than settings.drift_alert }. Definer: schema private is closed.';
 
-CREATE OR REPLACE FUNCTION public.record_sync_run(p_started_at timestamp with time zone, p_organizations integer, p_failed integer, p_drift jsonb)
- RETURNS void
- LANGUAGE sql
+CREATE OR REPLACE FUNCTION public.record_sync_run(p_started_at timestamp with time zone, p_organizations integer, p_failed integer, p_drift jsonb, p_recovered_events integer DEFAULT 0, p_events_until bigint DEFAULT NULL::bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  insert into private.sync_runs (started_at, organizations, failed, drift)
-  values (p_started_at, p_organizations, p_failed, p_drift);
+declare
+  differences integer := coalesce((select sum(number::integer) from jsonb_each_text(p_drift) as d (kind, number)), 0);
+begin
+  insert into private.sync_runs (started_at, organizations, failed, drift, recovered_events, events_until)
+  values (p_started_at, p_organizations, p_failed, p_drift, p_recovered_events, to_timestamp(p_events_until));
+  return jsonb_build_object(
+    'more', exists (
+      select from private.organization_syncs
+      where attempted_at < p_started_at and leased_until <= now()
+    ),
+    'differences', differences,
+    'alert', differences > (select drift_alert from private.settings)
+  );
+end;
 $function$;
 
-grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) to service_role;
+grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb,integer,bigint) to service_role;
 
 CREATE OR REPLACE FUNCTION public.reject_member(p_member_id uuid, p_clerk_org_id text, p_actor text)
  RETURNS public.organization_members
@@ -3531,6 +3715,20 @@ $function$;
 comment on function public.request_membership(text,text,text) is 'Asks to join with an organization''s code: returns the id of the requested (or already active) member, null for an unknown code. Takes no seat. Definer: the tables take no direct writes. Raises too_many_attempts (429).';
 
 grant execute on function public.request_membership(text,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.return_leases(p_lease_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity', due = true
+  where lease_id = any (p_lease_ids);
+$function$;
+
+comment on function public.return_leases(uuid[]) is 'Gives leases back whose organizations nobody has begun to sync: they come first in the next sweep. Definer: schema private is closed.';
+
+grant execute on function public.return_leases(uuid[]) to service_role;
 
 CREATE OR REPLACE FUNCTION public.seat_summary(p_organization_id uuid, p_clerk_org_id text)
  RETURNS jsonb
@@ -4064,3 +4262,21 @@ $function$;
 comment on function public.sync_organization_counts(uuid) is 'Counts members and invitations afresh and repairs what had drifted, seat_limit too (which needs someone who switched triggers off). Returns the counts, and whether they had drifted. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.sync_organization_counts(uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.unknown_stripe_events(p_event_ids text[])
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select asked.event_id
+  from unnest(p_event_ids) as asked (event_id)
+  where not exists (
+    select from private.webhook_events as known
+    where known.provider = 'stripe' and known.event_id = asked.event_id
+  );
+$function$;
+
+comment on function public.unknown_stripe_events(text[]) is 'Those of these events that have not been worked off. Definer: schema private is closed.';
+
+grant execute on function public.unknown_stripe_events(text[]) to service_role;

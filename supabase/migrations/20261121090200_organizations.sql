@@ -88,6 +88,7 @@ comment on column public.organizations.deleted_at is
 
 create table private.organization_syncs (
   organization_id uuid not null,
+  due boolean not null default false,
   attempted_at timestamptz not null default '-infinity',
   lease_id uuid,
   leased_until timestamptz not null default '-infinity',
@@ -98,10 +99,12 @@ create table private.organization_syncs (
     foreign key (organization_id) references public.organizations (id)
 );
 
-create index organization_syncs_waiting_idx on private.organization_syncs (attempted_at);
+create index organization_syncs_waiting_idx on private.organization_syncs (due desc, attempted_at);
 
 comment on table private.organization_syncs is
-  'The queue of the sweep: one row a living organization, the longest waiting first.';
+  'The queue of the sweep: one row a living organization. What is due comes first, then the longest waiting.';
+comment on column private.organization_syncs.due is
+  'Something about it cannot wait its turn (private.mark_due_organizations()). Ends when a sync begins, so that one that keeps failing comes first once a sweep.';
 comment on column private.organization_syncs.attempted_at is
   'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
 comment on column private.organization_syncs.lease_id is

@@ -364,9 +364,12 @@ create trigger organizations_guard_derived_numbers
   before insert or update of seat_limit, members_count, pending_invitations_count on public.organizations
   for each row execute function private.guard_derived_numbers();
 
+-- That it was compared is no change of an organization.
 create trigger organizations_touch_updated_at
   before update on public.organizations
-  for each row execute function private.touch_updated_at();
+  for each row
+  when (old.last_synced_at is not distinct from new.last_synced_at)
+  execute function private.touch_updated_at();
 -- A derived column is no news of its row: sync would take it for a change since it
 -- began to list, and leave the row alone.
 create trigger organization_members_touch_updated_at

@@ -8,13 +8,21 @@ create table private.sync_runs (
   organizations integer not null,
   failed integer not null,
   drift jsonb not null,
+  recovered_events integer not null default 0,
+  events_until timestamptz,
   constraint sync_runs_pkey primary key (id),
-  constraint sync_runs_counts_not_negative check (organizations >= 0 and failed >= 0)
+  constraint sync_runs_counts_not_negative
+    check (organizations >= 0 and failed >= 0 and recovered_events >= 0)
 );
 
-comment on table private.sync_runs is 'One row a run of sync-seats.';
+create index sync_runs_finished_at_idx on private.sync_runs (finished_at);
+
+comment on table private.sync_runs is 'One row a sweep of sync-seats, kept as long as the ledger of events.';
 comment on column private.sync_runs.failed is 'Organizations that could not be compared, because Clerk or Stripe failed.';
 comment on column private.sync_runs.drift is 'How many differences of each kind were repaired: { kind: number }.';
+comment on column private.sync_runs.recovered_events is 'Events that Stripe had failed to deliver and that were applied.';
+comment on column private.sync_runs.events_until is
+  'Undelivered events up to this moment have been seen to; null when Stripe could not be asked for them.';
 
 create function private.settling_time() returns interval
 language sql
@@ -33,14 +41,11 @@ create type public.sync_lease as (
   stripe_customer_id text,
   lease_id uuid,
   started_at timestamptz,
-  clerk_members integer,
-  clerk_invitations integer,
-  compare_lists boolean,
   subscription_version bigint
 );
 
 comment on type public.sync_lease is
-  'The right to sync an organization, and what Clerk''s totals must be if nothing has drifted. compare_lists: compare the lists even so. subscription_version: hand it back with Stripe''s answer.';
+  'The right to sync an organization. subscription_version: hand it back with Stripe''s answer.';
 
 create function private.subscription_version(p_organization_id uuid) returns bigint
 language sql
@@ -61,29 +66,13 @@ as $$
     update private.organization_syncs
     set lease_id = gen_random_uuid(),
         leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
-        attempted_at = clock_timestamp()
+        attempted_at = clock_timestamp(),
+        due = false
     where organization_id = p_organization_id
     returning *
   )
   select
     o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
-    (select count(*) from public.organization_members as m
-     where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is not null)::integer,
-    (select count(*) from public.organization_invitations as i
-     where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
-    exists (
-      select from public.organization_members as m
-      where m.organization_id = o.id
-        and (m.held_until <= clock_timestamp()
-          or m.status = 'active' and m.clerk_membership_id is null and m.held_until is null)
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.held_until <= clock_timestamp()
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.status = 'accepted'
-        and i.updated_at < clock_timestamp() - private.settling_time()
-    ),
     private.subscription_version(o.id)
   from leased
   join public.organizations as o on o.id = leased.organization_id
@@ -106,7 +95,7 @@ begin
     select organization_id
     from private.organization_syncs
     where leased_until <= clock_timestamp() and attempted_at < p_before
-    order by attempted_at
+    order by due desc, attempted_at
     limit p_limit
     for update skip locked
   loop
@@ -116,7 +105,7 @@ end;
 $$;
 
 comment on function public.claim_sync_batch(integer, integer, timestamptz) is
-  'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
+  'Leases up to p_limit organizations that nobody is syncing, first what is due, then the longest waiting, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
 
 create function public.claim_organization_sync(p_organization_id uuid, p_clerk_org_id text, p_lease_seconds integer)
 returns public.sync_lease
@@ -152,6 +141,18 @@ $$;
 
 comment on function public.abandon_sync(uuid, uuid) is
   'Gives a lease back without having written anything. Definer: schema private is closed.';
+
+create function public.return_leases(p_lease_ids uuid[]) returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity', due = true
+  where lease_id = any (p_lease_ids);
+$$;
+
+comment on function public.return_leases(uuid[]) is
+  'Gives leases back whose organizations nobody has begun to sync: they come first in the next sweep. Definer: schema private is closed.';
 
 create function private.drift(p_kind text, p_id text, p_was text, p_is text) returns jsonb
 language sql
@@ -407,6 +408,41 @@ $$;
 comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz, timestamptz) is
   'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
 
+create function private.reconcile_settings(
+  p_organization public.organizations,
+  p_shown jsonb,
+  p_started_at timestamptz
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := '[]';
+  their_name text := left(coalesce(p_shown ->> 'name', ''), 256);
+  their_slug text := left(p_shown ->> 'slug', 256);
+begin
+  if p_organization.updated_at < p_started_at
+    and (p_organization.name, p_organization.slug) is distinct from (their_name, their_slug) then
+    update public.organizations
+    set name = their_name, slug = their_slug,
+        clerk_updated_at = greatest(clerk_updated_at, (p_shown ->> 'updatedAt')::timestamptz)
+    where id = p_organization.id;
+    found_drift := private.drift('organization_name', p_organization.clerk_org_id,
+      concat_ws(' ', p_organization.name, p_organization.slug), concat_ws(' ', their_name, their_slug));
+  end if;
+  if p_organization.updated_at < p_started_at
+    and p_organization.clerk_limit_pushed <> (p_shown ->> 'limit')::integer then
+    update public.organizations set clerk_limit_pushed = null where id = p_organization.id;
+    found_drift := found_drift || private.drift('clerk_limit', p_organization.clerk_org_id,
+      p_shown ->> 'limit', p_organization.clerk_limit_pushed::text);
+  end if;
+  return found_drift;
+end;
+$$;
+
+comment on function private.reconcile_settings(public.organizations, jsonb, timestamptz) is
+  'Makes name and slug of an organization, as it was before the sync, those that Clerk shows: { name, slug, limit, updatedAt }, and has the limit pushed again where Clerk shows another than it had taken. Returns what had drifted.';
+
 create function private.sync_summary(p_organization_id uuid, p_drift jsonb) returns jsonb
 language sql
 stable
@@ -419,6 +455,7 @@ as $$
     'memberCount', members_count,
     'pendingInvitationsCount', pending_invitations_count,
     'overCapacity', over_capacity,
+    'pushLimit', deleted_at is null and clerk_limit_pushed is distinct from clerk_limit,
     'drift', p_drift
   )
   from public.organizations
@@ -475,6 +512,9 @@ begin
       )
       || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at);
   end if;
+  if jsonb_typeof(p_clerk -> 'organization') = 'object' then
+    found_drift := found_drift || private.reconcile_settings(organization, p_clerk -> 'organization', lease.started_at);
+  end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
       organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
@@ -486,17 +526,4 @@ end;
 $$;
 
 comment on function public.reconcile_organization(jsonb, jsonb, jsonb, text) is
-  'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations } as complete lists, or null when its totals agreed. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
-
-create function public.record_sync_run(p_started_at timestamptz, p_organizations integer, p_failed integer, p_drift jsonb)
-returns void
-language sql
-security definer
-set search_path = ''
-as $$
-  insert into private.sync_runs (started_at, organizations, failed, drift)
-  values (p_started_at, p_organizations, p_failed, p_drift);
-$$;
-
-comment on function public.record_sync_run(timestamptz, integer, integer, jsonb) is
-  'Notes how a run of sync-seats went. p_drift: { kind: number }. Definer: schema private is closed.';
+  'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations, organization: { name, slug, limit, updatedAt } or null } with complete lists, or null to leave Clerk aside. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, pushLimit: whether Clerk has to be told the limit, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';

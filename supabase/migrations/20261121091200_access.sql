@@ -131,8 +131,12 @@ revoke all on function
   public.claim_sync_batch(integer, integer, timestamptz),
   public.claim_organization_sync(uuid, text, integer),
   public.abandon_sync(uuid, uuid),
+  public.return_leases(uuid[]),
+  public.expire_invitations(integer),
+  public.begin_sweep(),
+  public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
-  public.record_sync_run(timestamptz, integer, integer, jsonb)
+  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
 from public, anon, authenticated, service_role;
 
 grant execute on function
@@ -173,6 +177,10 @@ grant execute on function
   public.claim_sync_batch(integer, integer, timestamptz),
   public.claim_organization_sync(uuid, text, integer),
   public.abandon_sync(uuid, uuid),
+  public.return_leases(uuid[]),
+  public.expire_invitations(integer),
+  public.begin_sweep(),
+  public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
-  public.record_sync_run(timestamptz, integer, integer, jsonb)
+  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
 to service_role;

@@ -8,9 +8,6 @@ export interface Lease {
   readonly stripe_customer_id: string | null;
   readonly lease_id: string;
   readonly started_at: string;
-  readonly clerk_members: number;
-  readonly clerk_invitations: number;
-  readonly compare_lists: boolean;
   readonly subscription_version: number;
 }
 

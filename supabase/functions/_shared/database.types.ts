@@ -546,6 +546,7 @@ export type Database = {
         Args: { "p_actor": string; "p_organization_id": string; "p_stripe_customer_id": string };
         Returns: string;
       };
+      "begin_sweep": { Args: Record<PropertyKey, never>; Returns: Json };
       "check_organization_capacity": {
         Args: { "p_organization_id": string };
         Returns: {
@@ -594,6 +595,7 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "expire_invitations": { Args: { "p_limit": number }; Returns: number };
       "finish_clerk_limit_push": {
         Args: {
           "p_error"?: string;
@@ -637,11 +639,13 @@ export type Database = {
       "record_sync_run": {
         Args: {
           "p_drift": Json;
+          "p_events_until"?: number;
           "p_failed": number;
           "p_organizations": number;
+          "p_recovered_events"?: number;
           "p_started_at": string;
         };
-        Returns: undefined;
+        Returns: Json;
       };
       "reject_member": {
         Args: { "p_actor": string; "p_clerk_org_id": string; "p_member_id": string };
@@ -675,6 +679,7 @@ export type Database = {
         Args: { "p_clerk_user_id": string; "p_email": string; "p_join_code": string };
         Returns: string;
       };
+      "return_leases": { Args: { "p_lease_ids": (string)[] }; Returns: undefined };
       "seat_summary": {
         Args: { "p_clerk_org_id": string; "p_organization_id": string };
         Returns: Json;
@@ -784,6 +789,7 @@ export type Database = {
           "pending_invitations_count": number;
         }[];
       };
+      "unknown_stripe_events": { Args: { "p_event_ids": (string)[] }; Returns: string[] };
     };
     Enums: {
       [_ in never]: never;
@@ -795,9 +801,6 @@ export type Database = {
         "stripe_customer_id": string | null;
         "lease_id": string | null;
         "started_at": string | null;
-        "clerk_members": number | null;
-        "clerk_invitations": number | null;
-        "compare_lists": boolean | null;
         "subscription_version": number | null;
       };
     };

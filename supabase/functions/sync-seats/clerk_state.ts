@@ -1,14 +1,8 @@
-import type { ClerkClient } from "@clerk/backend";
+import type { OrganizationMembership } from "@clerk/backend";
 import type { Json } from "../_shared/database.types.ts";
-import { clerkAnswer, clerkAnswerOrMissing } from "../_shared/clerk.ts";
+import { clerkAnswerOrMissing } from "../_shared/clerk.ts";
 import { ApiError } from "../_shared/errors.ts";
-import { obeyingRetryAfter } from "./retry_after.ts";
-
-/** The totals that Clerk must have if nothing has drifted. */
-export interface Totals {
-  readonly members: number;
-  readonly invitations: number;
-}
+import type { Connections } from "./connections.ts";
 
 /** Clerk's largest page (Clerk: pagination). */
 const PAGE_SIZE = 500;
@@ -21,48 +15,43 @@ interface Page<Item> {
   readonly totalCount: number;
 }
 
-/** Clerk's totals of an organization, or null when Clerk does not know it. */
-export async function readTotals(
-  clerk: ClerkClient,
+/**
+ * Clerk's complete lists, as `reconcile_organization` takes them, or null when Clerk does not know
+ * the organization. Up to a page of people they cost no more requests than their totals would.
+ * Invitations come first: one that is accepted in between is then still in the list, or its
+ * membership already is.
+ */
+export async function readLists(
+  { clerk, clerkPace }: Pick<Connections, "clerk" | "clerkPace">,
   organizationId: string,
-): Promise<Totals | null> {
-  const [memberships, invitations] = await Promise.all([
-    obeyingRetryAfter(() =>
-      clerkAnswerOrMissing(
-        clerk.organizations.getOrganizationMembershipList({ organizationId, limit: 1 }),
-      )
-    ),
-    obeyingRetryAfter(() =>
+): Promise<Json> {
+  const invitations = await readWhole((offset) =>
+    clerkPace.call(() =>
       clerkAnswerOrMissing(
         clerk.organizations.getOrganizationInvitationList({
           organizationId,
           status: ["pending"],
-          limit: 1,
+          limit: PAGE_SIZE,
+          offset,
         }),
       )
-    ),
-  ]);
-  if (memberships === null || invitations === null) return null;
-  return { members: memberships.totalCount, invitations: invitations.totalCount };
-}
-
-/**
- * Clerk's complete lists, as `reconcile_organization` takes them. Invitations come first: one that
- * is accepted in between is then still in the list, or its membership already is.
- */
-export async function readLists(clerk: ClerkClient, organizationId: string): Promise<Json> {
-  const invitations = await readWhole((offset) =>
-    clerk.organizations.getOrganizationInvitationList({
-      organizationId,
-      status: ["pending"],
-      limit: PAGE_SIZE,
-      offset,
-    })
+    )
   );
-  const memberships = await readWhole((offset) =>
-    clerk.organizations.getOrganizationMembershipList({ organizationId, limit: PAGE_SIZE, offset })
-  );
+  const memberships = invitations &&
+    await readWhole((offset) =>
+      clerkPace.call(() =>
+        clerkAnswerOrMissing(
+          clerk.organizations.getOrganizationMembershipList({
+            organizationId,
+            limit: PAGE_SIZE,
+            offset,
+          }),
+        )
+      )
+    );
+  if (invitations === null || memberships === null) return null;
   return {
+    organization: settingsOf(memberships),
     invitations: invitations.map(({ id, emailAddress, role, createdAt, updatedAt, expiresAt }) => ({
       id,
       email: emailAddress,
@@ -82,18 +71,25 @@ export async function readLists(clerk: ClerkClient, organizationId: string): Pro
   };
 }
 
+/** Each membership carries its organization; one without members is known by its lists alone. */
+function settingsOf([membership]: readonly OrganizationMembership[]): Json {
+  if (membership === undefined) return null;
+  const { name, slug, maxAllowedMemberships: limit, updatedAt } = membership.organization;
+  return { name, slug, limit, updatedAt: toIso(updatedAt) };
+}
+
 /** All pages of a list. Pages shift when an entry leaves meanwhile: the list is then read again. */
 async function readWhole<Item extends { readonly id: string }>(
-  readPage: (offset: number) => Promise<Page<Item>>,
-): Promise<Item[]> {
+  readPage: (offset: number) => Promise<Page<Item> | null>,
+): Promise<Item[] | null> {
   for (let tries = 0; tries < LIST_TRIES; tries++) {
     const items = new Map<string, Item>();
     let total = 0;
     let isStable = true;
     do {
-      const offset = items.size;
-      const page = await obeyingRetryAfter(() => clerkAnswer(readPage(offset)));
-      isStable &&= offset === 0 || page.totalCount === total;
+      const page = await readPage(items.size);
+      if (page === null) return null;
+      isStable &&= items.size === 0 || page.totalCount === total;
       total = page.totalCount;
       for (const item of page.data) items.set(item.id, item);
       if (page.data.length === 0) break;

@@ -1,24 +1,18 @@
-import type { ClerkClient } from "@clerk/backend";
-import type Stripe from "stripe";
 import * as z from "zod";
+import type { Alert } from "../_shared/alerts.ts";
 import { readCommand } from "../_shared/body.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
-import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { requireAdminSession, type SessionSettings } from "../_shared/session.ts";
+import type { Connections } from "./connections.ts";
 import { syncOne } from "./sync_one.ts";
 import { sweep } from "./sweep.ts";
-
-/** What agreement is reached with. */
-export interface Connections {
-  readonly database: ServiceClient;
-  readonly stripe: Stripe;
-  readonly clerk: ClerkClient;
-}
 
 /** What the handler works with. */
 export interface Dependencies extends Connections {
   readonly config: SessionSettings;
+  /** Where drift beyond measure is reported. */
+  readonly alert: Alert;
 }
 
 /** How the caller has shown who he is: with the project's secret key, or not (a session, then). */
@@ -28,7 +22,7 @@ const command = z.union([
   z.strictObject({ organizationId: z.uuid() }),
   z.strictObject({
     sweep: z.literal(true),
-    limit: z.int().min(1).max(10_000).default(200),
+    limit: z.int().min(1).max(10_000).default(1000),
   }),
 ]);
 
@@ -37,7 +31,8 @@ const command = z.union([
  * seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift } }`.
  *
  * `POST { sweep: true, limit? }` with the secret key → `{ success, data: { organizations, failed,
- * drift } }`: works off the organizations that have waited longest.
+ * drift, recoveredEvents, more } }`: works off what is due and the organizations that have waited
+ * longest.
  *
  * @param credential what the wrapper in `index.ts` has verified.
  */

@@ -1,23 +1,33 @@
 import { withSupabase } from "@supabase/server";
-import { connectClerk } from "../_shared/clerk.ts";
+import { alertWith } from "../_shared/alerts.ts";
+import { clerkRateLimit, connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
 import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
+import { Pace } from "./pace.ts";
 
 const config = readConfig(
   "STRIPE_SECRET_KEY",
   "STRIPE_API_BASE",
+  "STRIPE_REQUESTS_PER_SECOND",
   "CLERK_SECRET_KEY",
   "CLERK_API_URL",
+  "CLERK_REQUESTS_PER_SECOND",
   "CLERK_JWT_KEY",
   "CLERK_AUTHORIZED_PARTIES",
+  "SENTRY_DSN",
 );
 const dependencies = {
   config,
   database: connectDatabase(),
   stripe: connectStripe(config),
+  stripePace: new Pace(config.STRIPE_REQUESTS_PER_SECOND),
   clerk: connectClerk(config),
+  clerkPace: new Pace(
+    config.CLERK_REQUESTS_PER_SECOND ?? clerkRateLimit(config.CLERK_SECRET_KEY),
+  ),
+  alert: alertWith(config.SENTRY_DSN),
 };
 const handle = {
   secret: createHandler(dependencies, "secret key"),

@@ -1,12 +1,16 @@
 import * as z from "zod";
+import { pushClerkLimit } from "../_shared/clerk_limit.ts";
 import { answerOf, toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
-import { readLists, readTotals, type Totals } from "./clerk_state.ts";
-import type { Connections } from "./handler.ts";
+import { readLists } from "./clerk_state.ts";
+import type { Connections } from "./connections.ts";
 import { readSubscriptions } from "./stripe_state.ts";
 
-/** How long a worker may take for an organization before another takes it over, in seconds. */
-export const LEASE_SECONDS = 120;
+/**
+ * How long a worker may take for an organization before another takes it over, in seconds: longer
+ * than a function lives.
+ */
+export const LEASE_SECONDS = 180;
 
 /** The right to sync an organization (`sync_lease` in the database). */
 export const leaseSchema = z.object({
@@ -15,9 +19,6 @@ export const leaseSchema = z.object({
   stripe_customer_id: z.string().nullable(),
   lease_id: z.uuid(),
   started_at: z.string(),
-  clerk_members: z.int(),
-  clerk_invitations: z.int(),
-  compare_lists: z.boolean(),
   subscription_version: z.int(),
 });
 
@@ -31,6 +32,7 @@ const summarySchema = z.object({
   memberCount: z.int(),
   pendingInvitationsCount: z.int(),
   overCapacity: z.boolean(),
+  pushLimit: z.boolean(),
   drift: z.array(
     z.object({
       kind: z.string(),
@@ -42,12 +44,12 @@ const summarySchema = z.object({
 });
 
 /** How an organization stands after a sync, and each difference that was found and repaired. */
-export type SyncSummary = z.infer<typeof summarySchema>;
+export type SyncSummary = Omit<z.infer<typeof summarySchema>, "pushLimit">;
 
 /**
- * Compares a leased organization with Clerk and Stripe, and has the database put right what
- * differs. First Clerk's totals and Stripe's subscriptions; Clerk's whole lists only where its
- * totals differ. Whatever fails, the lease is given back and nothing is written.
+ * Compares a leased organization with Clerk and Stripe, by identity, and has the database put right
+ * what differs. Then Clerk is told the limit where it does not have it. Whatever fails before, the
+ * lease is given back and nothing is written.
  *
  * @returns null, and the lease stays, when Clerk does not know the organization.
  * @throws {ApiError} `clerk_unavailable` or `stripe_unavailable` (503), `clerk_error` or
@@ -58,16 +60,14 @@ export async function reconcile(
   lease: Lease,
   actor: string,
 ): Promise<SyncSummary | null> {
-  const { clerk, stripe } = connections;
   try {
-    const [totals, subscriptions] = await Promise.all([
-      readTotals(clerk, lease.clerk_org_id),
+    const [lists, subscriptions] = await Promise.all([
+      readLists(connections, lease.clerk_org_id),
       lease.stripe_customer_id === null
         ? null
-        : readSubscriptions(stripe, lease.stripe_customer_id),
+        : readSubscriptions(connections, lease.stripe_customer_id),
     ]);
-    if (totals === null) return null;
-    const lists = agrees(totals, lease) ? null : await readLists(clerk, lease.clerk_org_id);
+    if (lists === null) return null;
     return await write(connections, lease, lists, subscriptions, actor);
   } catch (error) {
     await abandon(connections, lease);
@@ -92,20 +92,15 @@ export async function endOrganization(
   return await write(connections, lease, { deleted: true }, null, actor);
 }
 
-function agrees(totals: Totals, lease: Lease): boolean {
-  return !lease.compare_lists &&
-    totals.members === lease.clerk_members &&
-    totals.invitations === lease.clerk_invitations;
-}
-
 async function write(
-  { database }: Connections,
+  connections: Connections,
   lease: Lease,
   clerkState: Json,
   stripeState: Json,
   actor: string,
 ): Promise<SyncSummary> {
-  return summarySchema.parse(
+  const { database, clerkPace } = connections;
+  const { pushLimit, ...summary } = summarySchema.parse(
     await answerOf(database.rpc("reconcile_organization", {
       p_lease: toJson(lease),
       p_clerk: clerkState,
@@ -113,4 +108,9 @@ async function write(
       p_actor: actor,
     })),
   );
+  if (pushLimit) {
+    await clerkPace.turn();
+    await pushClerkLimit(connections, summary.organizationId);
+  }
+  return summary;
 }

@@ -1,7 +1,7 @@
 import { answerOf } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import type { AdminSession } from "../_shared/session.ts";
-import type { Connections } from "./handler.ts";
+import type { Connections } from "./connections.ts";
 import { abandon, LEASE_SECONDS, leaseSchema, reconcile, type SyncSummary } from "./reconcile.ts";
 
 /**

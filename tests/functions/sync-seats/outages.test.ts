@@ -27,8 +27,8 @@ const DRIFT = { member_missing: 1, subscription: 1 };
 
 type Outage = [string, "clerk" | "stripe", string, Omit<FaultInput, "match">, number, string];
 
-const totals = "/memberships$";
-const lists = "limit=500";
+const members = "/memberships$";
+const invitations = "/invitations$";
 const refusal = {
   status: 401,
   body: { errors: [{ code: "authentication_invalid", message: "" }] },
@@ -40,7 +40,7 @@ const OUTAGES: Outage[] = [
   [
     "Clerk is down",
     "clerk",
-    totals,
+    invitations,
     {
       kind: "fail",
       status: 503,
@@ -50,9 +50,9 @@ const OUTAGES: Outage[] = [
     "clerk_unavailable",
   ],
   [
-    "Clerk is down when its lists are read",
+    "Clerk is down when its second list is read",
     "clerk",
-    lists,
+    members,
     {
       kind: "fail",
       status: 500,
@@ -64,7 +64,7 @@ const OUTAGES: Outage[] = [
   [
     "Clerk limits us for long",
     "clerk",
-    totals,
+    invitations,
     {
       kind: "fail",
       status: 429,
@@ -73,11 +73,11 @@ const OUTAGES: Outage[] = [
     503,
     "clerk_unavailable",
   ],
-  ["Clerk refuses our key", "clerk", totals, { kind: "fail", ...refusal }, 502, "clerk_error"],
+  ["Clerk refuses our key", "clerk", invitations, { kind: "fail", ...refusal }, 502, "clerk_error"],
   [
-    "Clerk refuses our key when its lists are read",
+    "Clerk refuses our key when its second list is read",
     "clerk",
-    lists,
+    members,
     {
       kind: "fail",
       ...refusal,
@@ -130,8 +130,7 @@ function matchOf(
   where: string,
 ): FaultInput["match"] {
   if (provider === "stripe") return { method: "GET", path: where, contains: purchase.customerId };
-  const path = `^/v1/organizations/${organization.clerkId}`;
-  return where === lists ? { path, contains: lists } : { path: path + where };
+  return { path: `^/v1/organizations/${organization.clerkId}${where}` };
 }
 
 for (const [what, provider, where, fault, status, code] of OUTAGES) {
@@ -163,7 +162,7 @@ Deno.test("when a provider cannot be reached, it is tried again for a while and 
     const drifted = await driftedOrganization();
     const { organization } = drifted;
     const before = await readRows(sql, organization.clerkId);
-    const where = provider === "clerk" ? totals : "^/v1/subscriptions$";
+    const where = provider === "clerk" ? invitations : "^/v1/subscriptions$";
     const control = provider === "clerk" ? clerk.control : stripeControl;
     const match = matchOf(drifted, provider, where);
     const outage = await addFault(control, { kind: "drop", match, times: 0 });
@@ -175,12 +174,12 @@ Deno.test("when a provider cannot be reached, it is tried again for a while and 
   }));
 });
 
-Deno.test("a short Retry-After is waited out, by Clerk's totals and lists and by Stripe", async () => {
+Deno.test("a short Retry-After is waited out, by Clerk's lists and by Stripe", async () => {
   const drifted = await driftedOrganization();
   const limited = { kind: "fail", status: 429, headers: { "retry-after": "1" } } as const;
   const limits = await Promise.all([
-    addFault(clerk.control, { ...limited, match: matchOf(drifted, "clerk", totals) }),
-    addFault(clerk.control, { ...limited, match: matchOf(drifted, "clerk", lists) }),
+    addFault(clerk.control, { ...limited, match: matchOf(drifted, "clerk", invitations) }),
+    addFault(clerk.control, { ...limited, match: matchOf(drifted, "clerk", members) }),
     addFault(stripeControl, {
       ...limited,
       match: matchOf(drifted, "stripe", "^/v1/subscriptions$"),
@@ -196,7 +195,7 @@ Deno.test("a limit that goes on is handed on, with how long to wait", async () =
     kind: "fail",
     status: 429,
     headers: { "retry-after": "1" },
-    match: matchOf(drifted, "clerk", totals),
+    match: matchOf(drifted, "clerk", invitations),
     times: 0,
   });
   const answer = await callSync(clients, drifted.organization);

@@ -23,6 +23,8 @@ interface Report {
   organizations: number;
   failed: number;
   drift: Record<string, number>;
+  recoveredEvents: number;
+  more: boolean;
 }
 
 // A sweep works on every organization there is: on the stack of the other tests it would repair
@@ -45,12 +47,21 @@ function callSweep(
   });
 }
 
-/** Sweeps, and returns the report. */
-async function sweep(limit?: number, base?: string): Promise<Report> {
+/** Sweeps, and returns the whole report. */
+async function reportOf(limit?: number, base?: string): Promise<Report> {
   const { status, body } = await callSweep(limit, base);
   assert.equal(status, 200, JSON.stringify(body));
   assert.equal(body.success, true);
   return body.data;
+}
+
+/** Sweeps, and returns how the organizations were. */
+async function sweep(
+  limit?: number,
+  base?: string,
+): Promise<Pick<Report, "organizations" | "failed" | "drift">> {
+  const { organizations, failed, drift } = await reportOf(limit, base);
+  return { organizations, failed, drift };
 }
 
 /** Organizations of which nobody has heard yet; those of earlier tests leave the queue. */
@@ -138,12 +149,18 @@ Deno.test("a sweep repairs every kind of drift, and a second one finds nothing",
 
 Deno.test("a sweep takes as many as it is told, the longest waiting first", async () => {
   const organizations = await freshOrganizations(5);
-  assert.equal((await sweep(2)).organizations, 2);
+  assert.deepEqual(await sizeOf(reportOf(2)), [2, true]);
   const left = await unsynced(organizations);
   assert.equal(left.length, 3);
-  assert.equal((await sweep(3)).organizations, 3);
+  assert.deepEqual(await sizeOf(reportOf(3)), [3, true]);
   assert.deepEqual(await unsynced(organizations), []);
+  assert.deepEqual(await sizeOf(reportOf()), [5, false]);
 });
+
+async function sizeOf(report: Promise<Report>): Promise<[number, boolean]> {
+  const { organizations, more } = await report;
+  return [organizations, more];
+}
 
 Deno.test("sweeps at once repair each difference once", async () => {
   const organizations = await freshOrganizations(12);
