@@ -5,6 +5,7 @@ import { signInDevPeople } from "./dev_people.ts";
 import { report, shellVariables } from "./dev_report.ts";
 import { CHECKOUT } from "./paths.ts";
 import { startStack } from "./stack.ts";
+import { startSweepClock } from "./sweep_clock.ts";
 
 /*
  * The stack for a developer's machine: runs until Ctrl-C, keeps its data in .seatkeeper/.
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
   options: { fresh: { type: "boolean" }, data: { type: "string" } },
 });
 const data = resolve(options.data ?? `${CHECKOUT}/.seatkeeper`);
+const SWEEP_EVERY_MS = 60_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const told = Promise.withResolvers<void>();
@@ -26,11 +28,13 @@ for (const signal of SIGNALS) Deno.addSignalListener(signal, () => told.resolve(
 
 try {
   if (options.fresh) await emptyDataFolder(data);
-  const stack = await startStack({
-    dataDir: data,
-    ports: "usual",
-    watch: true,
-    log: (line) => console.log(line),
+  const log = (line: string) => console.log(line);
+  const stack = await startStack({ dataDir: data, ports: "usual", watch: true, log });
+  const clock = startSweepClock({
+    url: stack.env.SUPABASE_URL,
+    secretKey: stack.env.SUPABASE_SECRET_KEY,
+    everyMs: SWEEP_EVERY_MS,
+    log,
   });
   try {
     const people = await signInDevPeople(stack.env, data);
@@ -39,6 +43,7 @@ try {
     await told.promise;
     console.log("Stopping ...");
   } finally {
+    await clock.stop();
     await stack.stop();
   }
 } catch (error) {

@@ -2228,6 +2228,25 @@ AS $function$
       p_other.cancel_at_period_end);
 $function$;
 
+CREATE OR REPLACE FUNCTION private.schedule_sync()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if to_regnamespace('cron') is null then
+    raise notice 'The sweep is not scheduled: pg_cron is missing.';
+    return false;
+  end if;
+  -- Longer apart than a function lives, so that two sweeps never share the pace. A
+  -- job of the same name is replaced (pg_cron: cron.schedule).
+  perform cron.schedule('seatkeeper-sweep', '*/3 * * * *', 'select private.wake_sync()');
+  return true;
+end;
+$function$;
+
+comment on function private.schedule_sync() is 'Has pg_cron call private.wake_sync() every three minutes; says whether it could.';
+
 CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
  RETURNS integer
  LANGUAGE sql
@@ -2554,6 +2573,39 @@ end;
 $function$;
 
 comment on function private.touch_updated_at() is 'Trigger: stamps updated_at.';
+
+CREATE OR REPLACE FUNCTION private.wake_sync()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  functions_url text;
+  secret_key text;
+begin
+  if to_regclass('vault.decrypted_secrets') is null or to_regnamespace('net') is null then
+    raise notice 'sync-seats is not woken: Vault or pg_net is missing.';
+    return null;
+  end if;
+  select decrypted_secret into functions_url
+  from vault.decrypted_secrets where name = 'seatkeeper_functions_url';
+  select decrypted_secret into secret_key
+  from vault.decrypted_secrets where name = 'seatkeeper_secret_key';
+  if functions_url is null or secret_key is null then
+    raise notice 'sync-seats is not woken: Vault has no seatkeeper_functions_url or seatkeeper_secret_key.';
+    return null;
+  end if;
+  return net.http_post(
+    url := rtrim(functions_url, '/') || '/sync-seats',
+    body := '{"sweep": true}',
+    headers := jsonb_build_object('Content-Type', 'application/json', 'apikey', secret_key),
+    -- As long as a function may take to answer.
+    timeout_milliseconds := 150000
+  );
+end;
+$function$;
+
+comment on function private.wake_sync() is 'Begins a sweep: posts to sync-seats through pg_net and returns the request''s id. The functions'' address and the secret key are read from Vault, as seatkeeper_functions_url and seatkeeper_secret_key; without them it does nothing. A wake-up may be lost: the next one does its work.';
 
 -- schema public
 
