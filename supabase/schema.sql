@@ -1549,7 +1549,8 @@ declare
   their_name text := left(coalesce(p_shown ->> 'name', ''), 256);
   their_slug text := left(p_shown ->> 'slug', 256);
 begin
-  if p_organization.updated_at < p_started_at
+  -- The microsecond is what an update has over the creation of the same moment.
+  if p_organization.clerk_updated_at <= (p_shown ->> 'updatedAt')::timestamptz + interval '1 microsecond'
     and (p_organization.name, p_organization.slug) is distinct from (their_name, their_slug) then
     update public.organizations
     set name = their_name, slug = their_slug,

@@ -14,7 +14,7 @@ import {
 import { countRequests } from "../requests.ts";
 import { intentsOf, numbersOf, only } from "../rows.ts";
 import { losingEvents } from "../stripe-webhook/deliveries.ts";
-import { kindsOf, sync, syncUntilAgreed } from "./sync.ts";
+import { kindsOf, limitPushed, sync, syncUntilAgreed } from "./sync.ts";
 
 const clients = connect(stackEnv());
 const { admin, clerk, sql, stripe, stripeControl } = clients;
@@ -147,6 +147,7 @@ Deno.test("someone who came while another left is found though every number is a
 
 Deno.test("a name that changed unheard, in Clerk or here, is what Clerk shows", async () => {
   const organization = await createOrganization(clients);
+  await limitPushed(clients, organization);
   const nameOf = async () =>
     only(await sql`select name from public.organizations where id = ${organization.id}`)["name"];
   await withoutClerkWebhooks(
@@ -160,6 +161,22 @@ Deno.test("a name that changed unheard, in Clerk or here, is what Clerk shows", 
   await sql`update public.organizations set name = 'Nonsense' where id = ${organization.id}`;
   assert.deepEqual(kindsOf(await syncUntilAgreed(clients, organization)), { organization_name: 1 });
   assert.equal(await nameOf(), "Acme & Sons");
+});
+
+Deno.test("a limit that someone changed in Clerk is pushed again", async () => {
+  const organization = await createOrganization(clients);
+  await buySeats(clients, organization);
+  await limitPushed(clients, organization);
+  await organizations.updateOrganization(organization.clerkId, { maxAllowedMemberships: 0 });
+  await settled(clients, organization.clerkId);
+
+  assert.deepEqual(await syncUntilAgreed(clients, organization), [
+    { kind: "clerk_limit", id: organization.clerkId, was: "0", is: "5" },
+  ]);
+  const { maxAllowedMemberships } = await organizations.getOrganization({
+    organizationId: organization.clerkId,
+  });
+  assert.equal(maxAllowedMemberships, 5);
 });
 
 Deno.test("an invitation that was made unheard holds its seat", async () => {

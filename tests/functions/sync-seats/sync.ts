@@ -61,3 +61,24 @@ export function kindsOf(drift: readonly Drift[]): Record<string, number> {
   for (const { kind } of drift) kinds[kind] = (kinds[kind] ?? 0) + 1;
   return kinds;
 }
+
+/** How long the push of a limit may take. */
+const PATIENCE_MS = 20_000;
+
+/** Waits until Clerk has been told an organization's limit, which happens after the webhooks. */
+export async function limitPushed(
+  { sql, clerk }: Clients,
+  { id, clerkId }: Organization,
+): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  // Nobody announces it; each question is a round trip, so this is no busy wait.
+  while (Date.now() < deadline) {
+    const [row] = await sql`
+      select clerk_limit_pushed = clerk_limit as pushed from public.organizations where id = ${id}`;
+    if (row?.["pushed"] === true) {
+      await clerk.control.settle({ contains: clerkId });
+      return;
+    }
+  }
+  throw new Error(`The limit of ${clerkId} was not pushed`);
+}
