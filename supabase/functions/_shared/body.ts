@@ -4,7 +4,7 @@ import { ApiError } from "./errors.ts";
 /** The largest webhook body: Stripe's and Clerk's stay far below. */
 export const WEBHOOK_BODY_LIMIT = 1024 * 1024;
 
-/** The largest body of a command. */
+/** The largest body of a command, unless it says otherwise. */
 export const COMMAND_BODY_LIMIT = 64 * 1024;
 
 /**
@@ -44,14 +44,16 @@ export function parseJson(text: string): unknown {
 /**
  * Reads the JSON body of a command.
  *
+ * @param limit in bytes.
  * @throws {ApiError} `body_too_large` (413), `invalid_json` (400) or `invalid_request` (400, the
  * details say which fields are wrong).
  */
 export async function readCommand<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
+  limit = COMMAND_BODY_LIMIT,
 ): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(parseJson(await readText(request, COMMAND_BODY_LIMIT)));
+  const parsed = schema.safeParse(parseJson(await readText(request, limit)));
   if (parsed.success) return parsed.data;
   throw ApiError.of("invalid_request", "The request is not as this function expects it.", {
     details: {

@@ -15,8 +15,14 @@ const statuses = {
   not_organization_admin: 403,
   secret_key_required: 403,
   not_found: 404,
+  invitation_not_found: 404,
+  member_not_found: 404,
   method_not_allowed: 405,
   checkout_superseded: 409,
+  clerk_refused: 409,
+  invitation_closed: 409,
+  invitation_in_progress: 409,
+  last_admin: 409,
   no_customer: 409,
   nothing_scheduled: 409,
   stripe_refused_change: 409,
@@ -68,8 +74,15 @@ export class ApiError extends Error {
     return new ApiError(statuses[code], code, sentence, options);
   }
 
-  /** A refusal that the database raised, with the status and code that it chose. */
+  /**
+   * A refusal that the database raised, with the status and code that it chose. Seconds to wait
+   * stand in its details as `retryAfter`.
+   */
   static refusal(status: number, code: string, sentence: string, details: ErrorDetails): ApiError {
-    return new ApiError(status, code, sentence, { details });
+    const retryAfter = typeof details === "string" ? undefined : details["retryAfter"];
+    return new ApiError(status, code, sentence, {
+      details,
+      ...(typeof retryAfter === "number" ? { retryAfter: Math.ceil(retryAfter) } : {}),
+    });
   }
 }
