@@ -14,6 +14,9 @@ import { readSeats, requireOrganization } from "./organization.ts";
 /** How often Clerk is asked, when nobody knows what became of it. */
 const TRIES = 2;
 
+/** How long is waited after each time that Clerk was told the limit, since it was in the way. */
+const LIMIT_PAUSES_MS = [0, 1_000];
+
 /**
  * Approves a request: claims the seat, has Clerk make the membership, and records it. Where Clerk
  * refuses, the seat is free and the request open again.
@@ -68,9 +71,11 @@ async function join(
   const { organizationId } = inviter;
   const tryOnce = () => createMembership(dependencies, inviter.session.clerkOrgId, row);
   let reply = await tryOnce();
-  if (isRefusedWith(reply, CLERK_CODES.quota)) {
-    // Seats that have just been bought may not have reached Clerk.
+  for (const pauseMs of LIMIT_PAUSES_MS) {
+    if (!isRefusedWith(reply, CLERK_CODES.quota)) break;
+    // Seats that have just been bought may not have reached Clerk, or are on the way there.
     await askClerk(pushClerkLimit(dependencies, organizationId));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
     reply = await tryOnce();
   }
   if (isRefusedWith(reply, CLERK_CODES.quota) && invitation !== null) {

@@ -41,8 +41,8 @@ export interface Call {
   readonly tries: number;
   /** Nobody knows what became of an earlier one: it may still be worked off. */
   readonly isDoubtful?: boolean;
-  /** Clerk has been told the limit since it refused an earlier one for its quota. */
-  readonly knowsLimit?: boolean;
+  /** How often Clerk has been told the limit since it refused it for its quota. */
+  readonly limitPushes?: number;
 }
 
 /** Clerk's two ways to invite, each with a limit of its own. */
@@ -109,4 +109,14 @@ export function givenBack({ people }: Call, reason: Reason, retryAfter?: number)
     },
     invitation: null,
   }));
+}
+
+/** The calls for those people alone whose seats are still held. */
+export function stillHeld(calls: readonly Call[], held: ReadonlySet<string>): Call[] {
+  return calls
+    .map((call) => ({
+      ...call,
+      people: call.people.filter(({ invitationId }) => held.has(invitationId)),
+    }))
+    .filter(({ people }) => people.length > 0);
 }

@@ -18,6 +18,7 @@ import {
   type Outcome,
   type Reserved,
   type Settlement,
+  stillHeld,
   type Way,
   wayOf,
 } from "./invitation_calls.ts";
@@ -34,6 +35,10 @@ const PATIENCE = 10;
 
 /** After this many look-ups in a row that found nobody, Clerk is taken to be away. */
 const FRUITLESS_LOOK_UPS = 2;
+
+/** How often Clerk is told the limit when it refuses for its quota, and then waited for. */
+const LIMIT_PUSHES = 2;
+const LIMIT_PAUSE_MS = 1_000;
 
 /** No round begins later than this, in milliseconds: a function has 150 s to answer. */
 const TIME_LIMIT_MS = 100_000;
@@ -90,6 +95,7 @@ export class InvitationRun {
 
   async #round(): Promise<Settlement[]> {
     await this.#pause();
+    this.#limitPush = undefined;
     const doubtful = this.#doubtful.splice(0);
     const calls = doubtful.length > 0 ? [] : this.#calls.splice(0, CALLS_AT_ONCE);
     const people = [doubtful, calls, this.#calls].flat().flatMap((call) => call.people);
@@ -160,9 +166,10 @@ export class InvitationRun {
   ): Promise<Settlement[]> {
     const [person, ...others] = call.people;
     if (person === undefined) return [];
-    if (isRefusedWith(reply, CLERK_CODES.quota) && !call.knowsLimit) {
-      await this.#pushLimit();
-      this.#calls.unshift({ ...call, knowsLimit: true });
+    const { limitPushes = 0 } = call;
+    if (isRefusedWith(reply, CLERK_CODES.quota) && limitPushes < LIMIT_PUSHES) {
+      await this.#pushLimit(limitPushes > 0);
+      this.#calls.unshift({ ...call, limitPushes: limitPushes + 1 });
       return [];
     }
     if (others.length > 0) {
@@ -181,11 +188,13 @@ export class InvitationRun {
     return givenBack(call, reply.reason);
   }
 
-  /** Seats that have just been bought may not have reached Clerk: once for the whole run. */
-  async #pushLimit(): Promise<void> {
+  /** Seats that have just been bought may not have reached Clerk. One push a round is enough. */
+  async #pushLimit(isAgain: boolean): Promise<void> {
     const { organizationId } = this.#inviter;
     this.#limitPush ??= askClerk(pushClerkLimit(this.#dependencies, organizationId));
     await this.#limitPush;
+    // Another push is under way, perhaps, which sees to it.
+    if (isAgain) this.#pausedUntil = Math.max(this.#pausedUntil, Date.now() + LIMIT_PAUSE_MS);
   }
 
   async #lookUp(calls: readonly Call[]): Promise<Settlement[]> {
@@ -231,13 +240,4 @@ export class InvitationRun {
     const outcomes = await recordSettlements(this.#dependencies, this.#inviter, settlements);
     for (const [id, outcome] of outcomes) this.#outcomes.set(id, outcome);
   }
-}
-
-function stillHeld(calls: readonly Call[], held: ReadonlySet<string>): Call[] {
-  return calls
-    .map((call) => ({
-      ...call,
-      people: call.people.filter(({ invitationId }) => held.has(invitationId)),
-    }))
-    .filter(({ people }) => people.length > 0);
 }
