@@ -1430,7 +1430,12 @@ begin
       and not exists (
         select from jsonb_array_elements(p_invitations) as listed (invitation)
         where invitation ->> 'id' = i.clerk_invitation_id
+          -- What is known is the old one that was to be sent again, and not this.
           or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
+            and not exists (
+              select from public.organization_invitations as known
+              where known.clerk_invitation_id = invitation ->> 'id'
+            )
       )
   loop
     next_status := case
@@ -4169,7 +4174,10 @@ begin
   elsif old.status in ('accepted', 'joined') then
     perform private.refuse(409, 'invitation_closed', 'The invitation has been accepted.',
       jsonb_build_object('status', old.status));
-  elsif old.status = 'reserved' then
+  elsif exists (
+    select from public.organization_invitations
+    where organization_id = p_organization_id and email = old.email and status = 'reserved'
+  ) then
     perform private.refuse(409, 'invitation_in_progress', 'The invitation is being sent.',
       jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
   end if;

@@ -216,7 +216,10 @@ begin
   elsif old.status in ('accepted', 'joined') then
     perform private.refuse(409, 'invitation_closed', 'The invitation has been accepted.',
       jsonb_build_object('status', old.status));
-  elsif old.status = 'reserved' then
+  elsif exists (
+    select from public.organization_invitations
+    where organization_id = p_organization_id and email = old.email and status = 'reserved'
+  ) then
     perform private.refuse(409, 'invitation_in_progress', 'The invitation is being sent.',
       jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
   end if;

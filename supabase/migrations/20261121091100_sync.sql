@@ -188,7 +188,12 @@ begin
       and not exists (
         select from jsonb_array_elements(p_invitations) as listed (invitation)
         where invitation ->> 'id' = i.clerk_invitation_id
+          -- What is known is the old one that was to be sent again, and not this.
           or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
+            and not exists (
+              select from public.organization_invitations as known
+              where known.clerk_invitation_id = invitation ->> 'id'
+            )
       )
   loop
     next_status := case
