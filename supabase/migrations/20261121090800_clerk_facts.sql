@@ -6,6 +6,7 @@ create table private.webhook_events (
   event_id text not null,
   type text not null,
   outcome text not null default 'applied',
+  occurred_at timestamptz,
   received_at timestamptz not null default clock_timestamp(),
   constraint webhook_events_pkey primary key (provider, event_id),
   constraint webhook_events_provider_known check (provider in ('stripe', 'clerk')),
@@ -18,21 +19,29 @@ comment on table private.webhook_events is
   'Each event that has been worked off, once: the dedupe ledger. Written in the transaction that does the work.';
 comment on column private.webhook_events.event_id is 'Stripe''s evt_… or the svix-id, which stays the same over retries.';
 comment on column private.webhook_events.outcome is 'applied, stale, or why it was ignored.';
+comment on column private.webhook_events.occurred_at is
+  'When the provider says it happened: health tells from it how late events are recorded. Null when it does not say.';
 
-create function private.record_webhook_event(p_provider text, p_event_id text, p_type text) returns boolean
+create function private.record_webhook_event(
+  p_provider text,
+  p_event_id text,
+  p_type text,
+  p_occurred_at timestamptz
+) returns boolean
 language sql
 set search_path = ''
 as $$
   -- A second delivery of an event waits here for the first one's transaction.
   with recorded as (
-    insert into private.webhook_events (provider, event_id, type) values (p_provider, p_event_id, p_type)
+    insert into private.webhook_events (provider, event_id, type, occurred_at)
+    values (p_provider, p_event_id, p_type, p_occurred_at)
     on conflict do nothing
     returning 1
   )
   select exists (select from recorded);
 $$;
 
-comment on function private.record_webhook_event(text, text, text) is
+comment on function private.record_webhook_event(text, text, text, timestamptz) is
   'Enters an event into the ledger; false when it is there already.';
 
 create function private.clerk_time(p_clerk_time jsonb) returns timestamptz
@@ -388,7 +397,9 @@ begin
     'organizationInvitation.created', 'organizationInvitation.accepted', 'organizationInvitation.revoked'
   ) then
     return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
-  elsif not private.record_webhook_event('clerk', p_message_id, event_type) then
+  elsif not private.record_webhook_event(
+    'clerk', p_message_id, event_type, private.clerk_time(p_event -> 'timestamp')
+  ) then
     return jsonb_build_object('outcome', 'duplicate');
   end if;
   perform private.set_cause('clerk', p_message_id);

@@ -467,7 +467,9 @@ begin
     'invoice.paid', 'invoice.payment_failed'
   ) then
     return jsonb_build_object('outcome', 'ignored', 'reason', 'unhandled_type');
-  elsif not private.record_webhook_event('stripe', this_event_id, event_type) then
+  elsif not private.record_webhook_event(
+    'stripe', this_event_id, event_type, to_timestamp((p_event ->> 'created')::bigint)
+  ) then
     return jsonb_build_object('outcome', 'duplicate');
   end if;
   perform private.set_cause('stripe', this_event_id);

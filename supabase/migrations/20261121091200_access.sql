@@ -137,6 +137,9 @@ revoke all on function
   public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
   public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
+  public.record_sync_run(timestamptz, integer, integer, jsonb),
+  public.is_up(),
+  public.health_report()
 from public, anon, authenticated, service_role;
 
 grant execute on function
@@ -183,4 +186,7 @@ grant execute on function
   public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
   public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
+  public.record_sync_run(timestamptz, integer, integer, jsonb),
+  public.is_up(),
+  public.health_report()
 to service_role;

@@ -614,10 +614,12 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "health_report": { Args: Record<PropertyKey, never>; Returns: Json };
       "hold_invitations": {
         Args: { "p_invitation_ids": (string)[]; "p_organization_id": string };
         Returns: (string)[];
       };
+      "is_up": { Args: Record<PropertyKey, never>; Returns: boolean };
       "mark_seat_change_stuck": {
         Args: { "p_error": string; "p_seat_change_id": string };
         Returns: undefined;
