@@ -21,6 +21,7 @@ comment on table private.join_attempts is 'How many codes somebody has tried in 
 
 create table private.organization_syncs (
   organization_id uuid not null,
+  due boolean default false not null,
   attempted_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
   lease_id uuid,
   leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
@@ -30,11 +31,12 @@ create table private.organization_syncs (
   constraint organization_syncs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id)
 );
 
-CREATE INDEX organization_syncs_waiting_idx ON private.organization_syncs USING btree (attempted_at);
+CREATE INDEX organization_syncs_waiting_idx ON private.organization_syncs USING btree (due DESC, attempted_at);
 
 alter table private.organization_syncs enable row level security;
 
-comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization, the longest waiting first.';
+comment on table private.organization_syncs is 'The queue of the sweep: one row a living organization. What is due comes first, then the longest waiting.';
+comment on column private.organization_syncs.due is 'Something about it cannot wait its turn (private.mark_due_organizations()). Ends when a sync begins, so that one that keeps failing comes first once a sweep.';
 comment on column private.organization_syncs.attempted_at is 'When a sync last began, whether it succeeded or not: one that keeps failing does not hold up the others.';
 comment on column private.organization_syncs.lease_id is 'Names the worker that may write: one that wakes up late finds another id here and writes nothing.';
 comment on column private.organization_syncs.limit_push_id is 'Names the push of the limit to Clerk that is under way, until limit_push_until: another one waits.';
@@ -44,8 +46,10 @@ create table private.settings (
   default_organization_status text default 'approved'::text not null,
   grace_period interval default '7 days'::interval not null,
   seatless_roles text[] default '{}'::text[] not null,
+  drift_alert integer default 50 not null,
   constraint settings_pkey PRIMARY KEY (only_row),
   constraint settings_default_organization_status_known CHECK ((default_organization_status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
+  constraint settings_drift_alert_not_negative CHECK ((drift_alert >= 0)),
   constraint settings_grace_period_not_negative CHECK ((grace_period >= '00:00:00'::interval)),
   constraint settings_only_row CHECK (only_row)
 );
@@ -56,6 +60,7 @@ comment on table private.settings is 'One row: what an operator may set without 
 comment on column private.settings.default_organization_status is 'Status of an organization when Clerk first reports it. ''pending'' makes an operator approve each before it can buy.';
 comment on column private.settings.grace_period is 'How long an organization whose payment is overdue may still add people, from the start of the unpaid period.';
 comment on column private.settings.seatless_roles is 'Clerk role keys whose holders take no seat, for example {org:auditor}. After a change each organization has to be synced.';
+comment on column private.settings.drift_alert is 'Differences in one sweep above which an alert is raised. A few are lost events; many are an endpoint that is down, or someone who writes around the functions.';
 
 create table private.stripe_subscriptions (
   stripe_subscription_id text not null,
@@ -102,17 +107,22 @@ create table private.sync_runs (
   organizations integer not null,
   failed integer not null,
   drift jsonb not null,
+  recovered_events integer default 0 not null,
+  events_until timestamp with time zone,
   constraint sync_runs_pkey PRIMARY KEY (id),
-  constraint sync_runs_counts_not_negative CHECK (((organizations >= 0) AND (failed >= 0)))
+  constraint sync_runs_counts_not_negative CHECK (((organizations >= 0) AND (failed >= 0) AND (recovered_events >= 0)))
 );
 
+CREATE INDEX sync_runs_finished_at_idx ON private.sync_runs USING btree (finished_at);
 CREATE INDEX sync_runs_finished_idx ON private.sync_runs USING btree (finished_at);
 
 alter table private.sync_runs enable row level security;
 
-comment on table private.sync_runs is 'One row a run of sync-seats.';
+comment on table private.sync_runs is 'One row a sweep of sync-seats, kept as long as the ledger of events.';
 comment on column private.sync_runs.failed is 'Organizations that could not be compared, because Clerk or Stripe failed.';
 comment on column private.sync_runs.drift is 'How many differences of each kind were repaired: { kind: number }.';
+comment on column private.sync_runs.recovered_events is 'Events that Stripe had failed to deliver and that were applied.';
+comment on column private.sync_runs.events_until is 'Undelivered events up to this moment have been seen to; null when Stripe could not be asked for them.';
 
 create table private.webhook_events (
   provider text not null,
@@ -128,6 +138,7 @@ create table private.webhook_events (
   constraint webhook_events_type_bounded CHECK (((length(type) >= 1) AND (length(type) <= 255)))
 );
 
+CREATE INDEX webhook_events_received_at_idx ON private.webhook_events USING btree (received_at);
 CREATE INDEX webhook_events_received_idx ON private.webhook_events USING btree (received_at);
 
 alter table private.webhook_events enable row level security;
@@ -291,17 +302,60 @@ $function$;
 
 comment on function private.apply_stripe_fact(uuid,jsonb,text,jsonb) is 'Writes what one event of Stripe''s says of a subscription. Returns newer, same, stale, ask, or why it is none of ours: other_organization, no_seats_sold.';
 
+CREATE OR REPLACE FUNCTION private.balances_of(p_organization_ids uuid[])
+ RETURNS TABLE(organization_id uuid, purchased_seats integer, seats_used integer)
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- Locked: the row with the greatest id has to be the one with the last balance.
+  -- seat_limit follows the subscription by a trigger that comes after its booking.
+  select o.id, coalesce(s.purchased_seats, 0), o.seats_used
+  from (select * from public.organizations where id = any (p_organization_ids) order by id for no key update) as o
+  left join public.organization_subscriptions as s on s.organization_id = o.id;
+$function$;
+
+comment on function private.balances_of(uuid[]) is 'What the organizations have paid for and use now, to be booked; locks them.';
+
+CREATE OR REPLACE FUNCTION private.book_balances(p_organization_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select
+    is_now.organization_id, 'organization', is_now.organization_id, private.current_actor(), private.current_cause(),
+    jsonb_build_object('purchased_seats', booked.purchased_seats, 'seats_used', booked.seats_used),
+    jsonb_build_object('purchased_seats', is_now.purchased_seats, 'seats_used', is_now.seats_used),
+    is_now.purchased_seats, is_now.seats_used
+  from private.balances_of(p_organization_ids) as is_now
+  cross join lateral (
+    select b.purchased_seats, b.seats_used
+    from public.billing_changes as b
+    where b.organization_id = is_now.organization_id
+    order by b.id desc
+    limit 1
+  ) as booked
+  where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+$function$;
+
+comment on function private.book_balances(uuid[]) is 'Books the balances that no row accounts for: when it shows that two people are one, a seat is free without any change of status.';
+
 CREATE OR REPLACE FUNCTION private.book_organization()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 begin
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
   select new.id, 'organization', new.id, private.current_actor(), private.current_cause(),
     case when tg_op = 'UPDATE'
       then jsonb_build_object('status', old.status, 'deleted', old.deleted_at is not null) end,
-    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null)
+    jsonb_build_object('status', new.status, 'deleted', new.deleted_at is not null),
+    new.seat_limit, new.seats_used
   where tg_op = 'INSERT'
     or old.status <> new.status
     or (old.deleted_at is null) <> (new.deleted_at is null);
@@ -329,11 +383,14 @@ begin
     select field from unnest(booked) as field where was -> field is distinct from is_now -> field
   );
   if changed <> '{}' then
-    insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-    select organization_id, 'subscription', organization_id, private.current_actor(), private.current_cause(),
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select b.organization_id, 'subscription', b.organization_id, private.current_actor(), private.current_cause(),
       case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
-      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end
-    from (select (coalesce(is_now, was) ->> 'organization_id')::uuid as organization_id) as row_of;
+      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end,
+      b.purchased_seats, b.seats_used
+    from private.balances_of(array[(coalesce(is_now, was) ->> 'organization_id')::uuid]) as b;
   end if;
   return null;
 end;
@@ -599,6 +656,47 @@ $function$;
 
 comment on function private.drift(text,text,text,text) is 'One difference that was found, as a list of one.';
 
+CREATE OR REPLACE FUNCTION private.due_organizations()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  -- Stripe has been asked for a change and how it ended is not known here. The
+  -- minute is for the command itself, which settles nearly all of them.
+  select organization_id
+  from public.seat_changes
+  where kind <> 'checkout' and state in ('open', 'awaiting_payment', 'stuck')
+    and updated_at < now() - interval '1 minute'
+  union
+  -- A paid period is over, and Stripe has not been heard to begin another: that
+  -- ends scheduled decreases and cancelled subscriptions.
+  select organization_id
+  from public.organization_subscriptions
+  where status in ('active', 'trialing', 'past_due') and current_period_end <= now()
+  union
+  -- A grace is over: once, whether the payment is still missing is asked for.
+  select s.organization_id
+  from public.organization_subscriptions as s
+  join private.organization_syncs as q on q.organization_id = s.organization_id
+  where s.grace_until <= now() and q.attempted_at < s.grace_until
+  union
+  -- Clerk has been asked to add someone, and whether it did is not known here.
+  select organization_id from public.organization_invitations where held_until <= now()
+  union
+  select organization_id from public.organization_members where held_until <= now()
+  union
+  -- Clerk has not been told the limit, and nobody is telling it.
+  select o.id
+  from public.organizations as o
+  join private.organization_syncs as q on q.organization_id = o.id
+  where o.deleted_at is null and o.clerk_limit_error is null
+    and o.clerk_limit_pushed is distinct from o.clerk_limit
+    and q.limit_push_until <= now();
+$function$;
+
+comment on function private.due_organizations() is 'The organizations that have to be compared before those that have merely waited longest.';
+
 CREATE OR REPLACE FUNCTION private.end_organization(p_organization_id uuid, p_deleted_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -671,6 +769,31 @@ end;
 $function$;
 
 comment on function private.follow_purchased_seats() is 'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats.';
+
+CREATE OR REPLACE FUNCTION private.forget_old_records(p_limit integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  delete from private.webhook_events
+  where (provider, event_id) in (
+    select provider, event_id from private.webhook_events
+    where received_at < now() - interval '90 days'
+    order by received_at
+    limit p_limit
+    for update skip locked
+  );
+  delete from private.sync_runs
+  where id in (
+    select id from private.sync_runs
+    where finished_at < now() - interval '90 days'
+    order by finished_at
+    limit p_limit
+    for update skip locked
+  );
+$function$;
+
+comment on function private.forget_old_records(integer) is 'Removes what is older than 90 days from the ledger of events and from the runs. Stripe can be asked for an event for 30 days (Stripe: Events), so none comes that late.';
 
 CREATE OR REPLACE FUNCTION private.guard_derived_numbers()
  RETURNS trigger
@@ -817,6 +940,7 @@ AS $function$
 declare
   gone public.organization_invitations[] := '{}';
   come public.organization_invitations[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -854,14 +978,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'invitation', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $function$;
@@ -986,29 +1119,13 @@ AS $function$
     update private.organization_syncs
     set lease_id = gen_random_uuid(),
         leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
-        attempted_at = clock_timestamp()
+        attempted_at = clock_timestamp(),
+        due = false
     where organization_id = p_organization_id
     returning *
   )
   select
     o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
-    (select count(*) from public.organization_members as m
-     where m.organization_id = o.id and m.status = 'active' and m.clerk_membership_id is not null)::integer,
-    (select count(*) from public.organization_invitations as i
-     where i.organization_id = o.id and i.status = 'pending' and i.expires_at > clock_timestamp())::integer,
-    exists (
-      select from public.organization_members as m
-      where m.organization_id = o.id
-        and (m.held_until <= clock_timestamp()
-          or m.status = 'active' and m.clerk_membership_id is null and m.held_until is null)
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.held_until <= clock_timestamp()
-    ) or exists (
-      select from public.organization_invitations as i
-      where i.organization_id = o.id and i.status = 'accepted'
-        and i.updated_at < clock_timestamp() - private.settling_time()
-    ),
     private.subscription_version(o.id)
   from leased
   join public.organizations as o on o.id = leased.organization_id
@@ -1073,6 +1190,23 @@ $function$;
 
 comment on function private.lock_request(uuid,text) is 'A member, with the organization locked; of the organization p_clerk_org_id unless that is null. Raises member_not_found (404).';
 
+CREATE OR REPLACE FUNCTION private.mark_due_organizations(p_limit integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set due = true
+  where organization_id in (
+    select organization_id from private.organization_syncs
+    where not due and organization_id in (select private.due_organizations())
+    order by attempted_at
+    limit p_limit
+    for update skip locked
+  );
+$function$;
+
+comment on function private.mark_due_organizations(integer) is 'Lets p_limit organizations at the most come first in the queue: if all of them keep failing, a sweep still has time for the others.';
+
 CREATE OR REPLACE FUNCTION private.members_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1081,6 +1215,7 @@ AS $function$
 declare
   gone public.organization_members[] := '{}';
   come public.organization_members[] := '{}';
+  touched uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -1111,14 +1246,23 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  insert into public.billing_changes (organization_id, kind, subject, actor, cause, before, after)
-  select coalesce(a.organization_id, b.organization_id), 'member', coalesce(a.id, b.id),
-    private.current_actor(), private.current_cause(),
+  touched := array(select distinct organization_id from unnest(gone || come));
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
     case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end
+    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+    balance.purchased_seats, balance.seats_used
   from unnest(gone) as b
   full join unnest(come) as a on a.id = b.id
+  join private.balances_of(touched) as balance
+    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
   where (a.status, a.role) is distinct from (b.status, b.role);
+  -- One level deeper the statement that has led here is still to be booked.
+  if pg_trigger_depth() = 1 then
+    perform private.book_balances(touched);
+  end if;
   return null;
 end;
 $function$;
@@ -1334,7 +1478,12 @@ begin
       and not exists (
         select from jsonb_array_elements(p_invitations) as listed (invitation)
         where invitation ->> 'id' = i.clerk_invitation_id
+          -- What is known is the old one that was to be sent again, and not this.
           or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
+            and not exists (
+              select from public.organization_invitations as known
+              where known.clerk_invitation_id = invitation ->> 'id'
+            )
       )
   loop
     next_status := case
@@ -1437,6 +1586,38 @@ begin
   end loop;
   update public.organization_members set held_until = null
   where organization_id = p_organization.id and held_until <= p_started_at;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.reconcile_settings(public.organizations,jsonb,timestamp with time zone) is 'Makes name and slug of an organization, as it was before the sync, those that Clerk shows: { name, slug, limit, updatedAt }, and has the limit pushed again where Clerk shows another than it had taken. Returns what had drifted.';
+
+CREATE OR REPLACE FUNCTION private.reconcile_settings(p_organization public.organizations, p_shown jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb := '[]';
+  their_name text := left(coalesce(p_shown ->> 'name', ''), 256);
+  their_slug text := left(p_shown ->> 'slug', 256);
+begin
+  -- The microsecond is what an update has over the creation of the same moment.
+  if p_organization.clerk_updated_at <= (p_shown ->> 'updatedAt')::timestamptz + interval '1 microsecond'
+    and (p_organization.name, p_organization.slug) is distinct from (their_name, their_slug) then
+    update public.organizations
+    set name = their_name, slug = their_slug,
+        clerk_updated_at = greatest(clerk_updated_at, (p_shown ->> 'updatedAt')::timestamptz)
+    where id = p_organization.id;
+    found_drift := private.drift('organization_name', p_organization.clerk_org_id,
+      concat_ws(' ', p_organization.name, p_organization.slug), concat_ws(' ', their_name, their_slug));
+  end if;
+  if p_organization.updated_at < p_started_at
+    and p_organization.clerk_limit_pushed <> (p_shown ->> 'limit')::integer then
+    update public.organizations set clerk_limit_pushed = null where id = p_organization.id;
+    found_drift := found_drift || private.drift('clerk_limit', p_organization.clerk_org_id,
+      p_shown ->> 'limit', p_organization.clerk_limit_pushed::text);
+  end if;
   return found_drift;
 end;
 $function$;
@@ -1728,7 +1909,8 @@ AS $function$
       where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
     ) + (
       select count(*) from public.organization_invitations as i
-      where i.organization_id = org.id and i.status = 'pending' and not private.takes_seat(i.role)
+      where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
+        and not private.takes_seat(i.role)
     ))::integer as clerk_limit
     from public.organizations as org
     left join public.organization_subscriptions as s on s.organization_id = org.id
@@ -1951,6 +2133,25 @@ $function$;
 
 comment on function private.require_plan(text,text,integer) is 'The price of a plan for this many seats. Raises unknown_plan (400), unknown_billing_period (400), seats_out_of_bounds (422, with the plan that fits).';
 
+comment on function private.require_proration_date(timestamp with time zone,timestamp with time zone,timestamp with time zone) is 'Who could name the moment to prorate from would name the price: one near the period''s end makes seats free, one near its start gives back what has been used. Raises proration_date_out_of_range (422).';
+
+CREATE OR REPLACE FUNCTION private.require_proration_date(p_proration_date timestamp with time zone, p_period_start timestamp with time zone, p_now timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  -- A preview counts for an hour, and clocks may differ by a minute.
+  earliest constant timestamptz := greatest(p_now - interval '1 hour', p_period_start);
+  latest constant timestamptz := p_now + interval '1 minute';
+begin
+  if p_proration_date not between earliest and latest then
+    perform private.refuse(422, 'proration_date_out_of_range', 'Preview the change again: that moment is not now.',
+      jsonb_build_object('prorationDate', p_proration_date, 'earliest', earliest, 'latest', latest));
+  end if;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.require_room_at_stripe(p_subscription_id text, p_charged boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -2081,6 +2282,25 @@ AS $function$
       p_other.quantity, p_other.current_period_start, p_other.current_period_end, p_other.pending_update,
       p_other.cancel_at_period_end);
 $function$;
+
+CREATE OR REPLACE FUNCTION private.schedule_sync()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if to_regnamespace('cron') is null then
+    raise notice 'The sweep is not scheduled: pg_cron is missing.';
+    return false;
+  end if;
+  -- Longer apart than a function lives, so that two sweeps never share the pace. A
+  -- job of the same name is replaced (pg_cron: cron.schedule).
+  perform cron.schedule('seatkeeper-sweep', '*/3 * * * *', 'select private.wake_sync()');
+  return true;
+end;
+$function$;
+
+comment on function private.schedule_sync() is 'Has pg_cron call private.wake_sync() every three minutes; says whether it could.';
 
 CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
  RETURNS integer
@@ -2379,6 +2599,7 @@ AS $function$
     'memberCount', members_count,
     'pendingInvitationsCount', pending_invitations_count,
     'overCapacity', over_capacity,
+    'pushLimit', deleted_at is null and clerk_limit_pushed is distinct from clerk_limit,
     'drift', p_drift
   )
   from public.organizations
@@ -2441,6 +2662,39 @@ $function$;
 
 comment on function private.touch_updated_at() is 'Trigger: stamps updated_at.';
 
+CREATE OR REPLACE FUNCTION private.wake_sync()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  functions_url text;
+  secret_key text;
+begin
+  if to_regclass('vault.decrypted_secrets') is null or to_regnamespace('net') is null then
+    raise notice 'sync-seats is not woken: Vault or pg_net is missing.';
+    return null;
+  end if;
+  select decrypted_secret into functions_url
+  from vault.decrypted_secrets where name = 'seatkeeper_functions_url';
+  select decrypted_secret into secret_key
+  from vault.decrypted_secrets where name = 'seatkeeper_secret_key';
+  if functions_url is null or secret_key is null then
+    raise notice 'sync-seats is not woken: Vault has no seatkeeper_functions_url or seatkeeper_secret_key.';
+    return null;
+  end if;
+  return net.http_post(
+    url := rtrim(functions_url, '/') || '/sync-seats',
+    body := '{"sweep": true}',
+    headers := jsonb_build_object('Content-Type', 'application/json', 'apikey', secret_key),
+    -- As long as a function may take to answer.
+    timeout_milliseconds := 150000
+  );
+end;
+$function$;
+
+comment on function private.wake_sync() is 'Begins a sweep: posts to sync-seats through pg_net and returns the request''s id. The functions'' address and the secret key are read from Vault, as seatkeeper_functions_url and seatkeeper_secret_key; without them it does nothing. A wake-up may be lost: the next one does its work.';
+
 CREATE OR REPLACE FUNCTION private.webhook_health()
  RETURNS jsonb
  LANGUAGE sql
@@ -2488,6 +2742,8 @@ create table public.billing_changes (
   cause text not null,
   before jsonb,
   after jsonb,
+  purchased_seats integer not null,
+  seats_used integer not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint billing_changes_pkey PRIMARY KEY (id),
   constraint billing_changes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
@@ -2509,6 +2765,8 @@ comment on column public.billing_changes.actor is 'Who did it: a Clerk user id, 
 comment on column public.billing_changes.cause is 'What for: an event id (evt_…, msg_…), the name of a command, or ''sql''.';
 comment on column public.billing_changes.before is 'The fields that changed, as they were; null for a new row.';
 comment on column public.billing_changes.after is 'The same fields, as they are; null for a deleted row.';
+comment on column public.billing_changes.purchased_seats is 'The balance, as on a bank statement: purchased seats once the statement that this row is of was done.';
+comment on column public.billing_changes.seats_used is 'The balance: seats used once the statement that this row is of was done.';
 
 grant select on table public.billing_changes to authenticated;
 grant select on table public.billing_changes to service_role;
@@ -2540,6 +2798,7 @@ create table public.organization_invitations (
   constraint organization_invitations_status_known CHECK ((status = ANY (ARRAY['reserved'::text, 'pending'::text, 'accepted'::text, 'joined'::text, 'revoked'::text, 'expired'::text])))
 );
 
+CREATE INDEX organization_invitations_expired_idx ON public.organization_invitations USING btree (expires_at) WHERE (status = 'pending'::text);
 CREATE INDEX organization_invitations_expiring_idx ON public.organization_invitations USING btree (organization_id, expires_at) WHERE (status = 'pending'::text);
 CREATE INDEX organization_invitations_held_idx ON public.organization_invitations USING btree (held_until) WHERE (held_until IS NOT NULL);
 CREATE INDEX organization_invitations_holding_idx ON public.organization_invitations USING btree (organization_id) WHERE holds_seat;
@@ -2683,6 +2942,8 @@ create table public.organization_subscriptions (
   constraint organization_subscriptions_stripe_customer_id_bounded CHECK (((length(stripe_customer_id) >= 1) AND (length(stripe_customer_id) <= 255)))
 );
 
+CREATE INDEX organization_subscriptions_grace_idx ON public.organization_subscriptions USING btree (grace_until) WHERE (grace_until IS NOT NULL);
+CREATE INDEX organization_subscriptions_period_idx ON public.organization_subscriptions USING btree (current_period_end) WHERE (status = ANY (ARRAY['active'::text, 'trialing'::text, 'past_due'::text]));
 CREATE INDEX organization_subscriptions_plan_idx ON public.organization_subscriptions USING btree (plan);
 
 alter table public.organization_subscriptions enable row level security;
@@ -2743,6 +3004,7 @@ create table public.organizations (
 );
 
 CREATE INDEX organizations_deleted_idx ON public.organizations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX organizations_limit_push_idx ON public.organizations USING btree (id) WHERE ((deleted_at IS NULL) AND (clerk_limit_error IS NULL) AND (clerk_limit_pushed IS DISTINCT FROM clerk_limit));
 CREATE INDEX organizations_over_capacity_idx ON public.organizations USING btree (updated_at) WHERE (over_capacity AND (deleted_at IS NULL));
 CREATE INDEX organizations_subscription_plan_idx ON public.organizations USING btree (subscription_plan);
 
@@ -2754,7 +3016,7 @@ create policy organizations_read_own on public.organizations as permissive for s
 CREATE TRIGGER organizations_booked AFTER INSERT OR UPDATE OF status, deleted_at ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.book_organization();
 CREATE TRIGGER organizations_guard_derived_numbers BEFORE INSERT OR UPDATE OF seat_limit, members_count, pending_invitations_count ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_derived_numbers();
 CREATE TRIGGER organizations_queued_for_sync AFTER INSERT ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.queue_organization_for_sync();
-CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW WHEN ((NOT (old.last_synced_at IS DISTINCT FROM new.last_synced_at))) EXECUTE FUNCTION private.touch_updated_at();
 
 comment on table public.organizations is 'An organization of Clerk, with its seats. The row lock on it decides who gets the last seat.';
 comment on column public.organizations.status is 'pending: may not buy or add members yet; approved; suspended: may not buy or add members any more.';
@@ -3140,6 +3402,26 @@ comment on function public.attach_stripe_customer(uuid,text,text) is 'Ties a Str
 
 grant execute on function public.attach_stripe_customer(uuid,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.begin_sweep()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.mark_due_organizations(100);
+  perform private.forget_old_records(1000);
+  return jsonb_build_object('eventsSince', extract(epoch from coalesce(
+    (select max(events_until) from private.sync_runs),
+    now() - interval '30 days'
+  ))::bigint);
+end;
+$function$;
+
+comment on function public.begin_sweep() is 'What a sweep does first, in the database alone: puts in front what is due, and forgets what is old. Returns { eventsSince: seconds, up to which undelivered events have been seen to }. Definer: schema private is closed.';
+
+grant execute on function public.begin_sweep() to service_role;
+
 CREATE OR REPLACE FUNCTION public.check_organization_capacity(p_organization_id uuid)
  RETURNS TABLE(can_add boolean, current_members integer, seat_limit integer, remaining_seats integer)
  LANGUAGE sql
@@ -3249,7 +3531,7 @@ comment on function public.claim_seats(uuid,text,jsonb,boolean,text) is 'Holds a
 
 grant execute on function public.claim_seats(uuid,text,jsonb,boolean,text) to service_role;
 
-comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, the longest waiting first, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
+comment on function public.claim_sync_batch(integer,integer,timestamp with time zone) is 'Leases up to p_limit organizations that nobody is syncing, first what is due, then the longest waiting, of those not tried since p_before (the start of the sweep). Definer: schema private is closed.';
 
 CREATE OR REPLACE FUNCTION public.claim_sync_batch(p_limit integer, p_lease_seconds integer, p_before timestamp with time zone)
  RETURNS SETOF public.sync_lease
@@ -3264,7 +3546,7 @@ begin
     select organization_id
     from private.organization_syncs
     where leased_until <= clock_timestamp() and attempted_at < p_before
-    order by attempted_at
+    order by due desc, attempted_at
     limit p_limit
     for update skip locked
   loop
@@ -3274,6 +3556,39 @@ end;
 $function$;
 
 grant execute on function public.claim_sync_batch(integer,integer,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION public.expire_invitations(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  expired_in uuid;
+  organizations integer := 0;
+begin
+  perform private.set_cause('sync', 'expire_invitations');
+  -- One that is locked is at work, and expires its invitations by itself.
+  for expired_in in
+    select id from public.organizations
+    where id in (
+      select organization_id from public.organization_invitations
+      where status = 'pending' and expires_at <= now()
+      order by expires_at
+      limit p_limit
+    )
+    for no key update skip locked
+  loop
+    perform private.expire_invitations(expired_in);
+    organizations := organizations + 1;
+  end loop;
+  return organizations;
+end;
+$function$;
+
+comment on function public.expire_invitations(integer) is 'Ends the invitations whose time is over, in the organizations of the p_limit that ended first, and returns in how many organizations: call it until that is 0. Definer: the tables take no direct writes.';
+
+grant execute on function public.expire_invitations(integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.finish_clerk_limit_push(p_organization_id uuid, p_push_id uuid, p_limit integer DEFAULT NULL::integer, p_error text DEFAULT NULL::text)
  RETURNS boolean
@@ -3519,6 +3834,9 @@ begin
       )
       || private.reconcile_memberships(organization, p_clerk -> 'memberships', lease.started_at);
   end if;
+  if jsonb_typeof(p_clerk -> 'organization') = 'object' then
+    found_drift := found_drift || private.reconcile_settings(organization, p_clerk -> 'organization', lease.started_at);
+  end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
       organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
@@ -3529,23 +3847,35 @@ begin
 end;
 $function$;
 
-comment on function public.reconcile_organization(jsonb,jsonb,jsonb,text) is 'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations } as complete lists, or null when its totals agreed. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
+comment on function public.reconcile_organization(jsonb,jsonb,jsonb,text) is 'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations, organization: { name, slug, limit, updatedAt } or null } with complete lists, or null to leave Clerk aside. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, pushLimit: whether Clerk has to be told the limit, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
 
 grant execute on function public.reconcile_organization(jsonb,jsonb,jsonb,text) to service_role;
 
-comment on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) is 'Notes how a run of sync-seats went. p_drift: { kind: number }. Definer: schema private is closed.';
+comment on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb,integer,bigint) is 'Notes how a sweep went. p_drift: { kind: number }; p_events_until: seconds up to which undelivered events have been seen to. Returns { more: whether organizations are waiting that were not tried since it began, differences: their sum, alert: whether those are more than settings.drift_alert }. Definer: schema private is closed.';
 
-CREATE OR REPLACE FUNCTION public.record_sync_run(p_started_at timestamp with time zone, p_organizations integer, p_failed integer, p_drift jsonb)
- RETURNS void
- LANGUAGE sql
+CREATE OR REPLACE FUNCTION public.record_sync_run(p_started_at timestamp with time zone, p_organizations integer, p_failed integer, p_drift jsonb, p_recovered_events integer DEFAULT 0, p_events_until bigint DEFAULT NULL::bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  insert into private.sync_runs (started_at, organizations, failed, drift)
-  values (p_started_at, p_organizations, p_failed, p_drift);
+declare
+  differences integer := coalesce((select sum(number::integer) from jsonb_each_text(p_drift) as d (kind, number)), 0);
+begin
+  insert into private.sync_runs (started_at, organizations, failed, drift, recovered_events, events_until)
+  values (p_started_at, p_organizations, p_failed, p_drift, p_recovered_events, to_timestamp(p_events_until));
+  return jsonb_build_object(
+    'more', exists (
+      select from private.organization_syncs
+      where attempted_at < p_started_at and leased_until <= now()
+    ),
+    'differences', differences,
+    'alert', differences > (select drift_alert from private.settings)
+  );
+end;
 $function$;
 
-grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb) to service_role;
+grant execute on function public.record_sync_run(timestamp with time zone,integer,integer,jsonb,integer,bigint) to service_role;
 
 CREATE OR REPLACE FUNCTION public.reject_member(p_member_id uuid, p_clerk_org_id text, p_actor text)
  RETURNS public.organization_members
@@ -3631,6 +3961,20 @@ comment on function public.request_membership(text,text,text) is 'Asks to join w
 
 grant execute on function public.request_membership(text,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.return_leases(p_lease_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set lease_id = null, leased_until = '-infinity', due = true
+  where lease_id = any (p_lease_ids);
+$function$;
+
+comment on function public.return_leases(uuid[]) is 'Gives leases back whose organizations nobody has begun to sync: they come first in the next sweep. Definer: schema private is closed.';
+
+grant execute on function public.return_leases(uuid[]) to service_role;
+
 CREATE OR REPLACE FUNCTION public.seat_summary(p_organization_id uuid, p_clerk_org_id text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -3678,6 +4022,61 @@ $function$;
 comment on function public.seat_summary(uuid,text) is 'How an organization stands, for its members (by their Clerk token''s organization). change: the one under way or scheduled. Definer: reads on behalf of a function that has verified the token. Raises not_organization_member (403).';
 
 grant execute on function public.seat_summary(uuid,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.seat_usage(p_organization_id uuid, p_clerk_org_id text, p_from date, p_to date)
+ RETURNS TABLE(day date, purchased_seats integer, seats_used integer, peak_seats_used integer)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (
+    select from public.organizations
+    where id = p_organization_id and clerk_org_id = p_clerk_org_id and deleted_at is null
+  ) then
+    perform private.refuse(403, 'not_organization_admin', 'You are not an admin of this organization.');
+  elsif p_from is null or p_to is null or p_to not between p_from and p_from + 365 then
+    perform private.refuse(400, 'invalid_request', 'Ask for 1 to 366 days, the first one first.',
+      jsonb_build_object('from', p_from, 'to', p_to));
+  end if;
+  return query
+  with booked as (
+    select
+      -- What came before the first day is what that day begins with.
+      greatest((b.created_at at time zone 'UTC')::date, p_from - 1) as booked_on,
+      (array_agg(b.purchased_seats order by b.id desc))[1] as purchased,
+      (array_agg(b.seats_used order by b.id desc))[1] as used,
+      max(b.seats_used) as peak
+    from public.billing_changes as b
+    where b.organization_id = p_organization_id and b.created_at < (p_to + 1)::timestamp at time zone 'UTC'
+    group by 1
+  ), days as (
+    -- A day without a booking is numbered, and so ends, like the last one with any.
+    select d.on_day, b.purchased, b.used, b.peak, count(b.booked_on) over (order by d.on_day) as last_booked
+    from (
+      select p_from + n as on_day
+      from generate_series(-1, least(p_to, (now() at time zone 'UTC')::date) - p_from) as n
+    ) as d
+    left join booked as b on b.booked_on = d.on_day
+  ), closings as (
+    select d.on_day, d.peak, coalesce(max(d.purchased) over same_end, 0) as purchased,
+      coalesce(max(d.used) over same_end, 0) as used
+    from days as d
+    window same_end as (partition by d.last_booked)
+  ), openings as (
+    select c.*, lag(c.used) over (order by c.on_day) as used_before
+    from closings as c
+  )
+  select o.on_day, o.purchased, o.used, greatest(o.used_before, o.peak)
+  from openings as o
+  where o.on_day >= p_from
+  order by o.on_day;
+end;
+$function$;
+
+comment on function public.seat_usage(uuid,text,date,date) is 'Seats purchased and used at the end of each day (UTC) from p_from to p_to, both included, or until today, from the account book; and the most that were used at once that day. Definer: see seat_summary(). Raises not_organization_admin (403), invalid_request (400).';
+
+grant execute on function public.seat_usage(uuid,text,date,date) to service_role;
 
 CREATE OR REPLACE FUNCTION public.set_organization_status(p_organization_id uuid, p_status text, p_actor text)
  RETURNS void
@@ -3962,7 +4361,10 @@ begin
   elsif old.status in ('accepted', 'joined') then
     perform private.refuse(409, 'invitation_closed', 'The invitation has been accepted.',
       jsonb_build_object('status', old.status));
-  elsif old.status = 'reserved' then
+  elsif exists (
+    select from public.organization_invitations
+    where organization_id = p_organization_id and email = old.email and status = 'reserved'
+  ) then
     perform private.refuse(409, 'invitation_in_progress', 'The invitation is being sent.',
       jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
   end if;
@@ -3991,9 +4393,9 @@ comment on function public.start_resend(uuid,text,uuid,text) is 'Reserves a new 
 
 grant execute on function public.start_resend(uuid,text,uuid,text) to service_role;
 
-comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused (422), too_many_changes (429) and what private.require_seat_change() raises.';
+comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. p_proration_date: as the preview said. p_now: by the clock that it was said by. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused, proration_date_out_of_range (422), too_many_changes (429) and what private.require_seat_change() raises.';
 
-CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_now timestamp with time zone DEFAULT clock_timestamp())
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -4025,6 +4427,10 @@ begin
     perform private.expire_invitations(p_organization_id);
     select * into organization from public.organizations where id = p_organization_id;
     change := private.require_seat_change(organization, p_plan, p_billing_period, p_seats);
+    perform private.require_proration_date(p_proration_date, (
+      select current_period_start from private.stripe_subscriptions as s
+      where s.stripe_subscription_id = change.stripe_subscription_id
+    ), p_now);
     perform private.require_room_at_stripe(change.stripe_subscription_id, change.kind = 'now');
 
     -- A checkout that is still open has nothing left to buy.
@@ -4036,7 +4442,7 @@ begin
       p_organization_id, change.kind, change.plan, change.billing_period, p_seats, p_actor,
       clock_timestamp() + interval '23 hours', p_idempotency_key, change.stripe_subscription_id, change.plan_before,
       change.billing_period_before, change.seats_before, change.renewal_seats_before,
-      date_trunc('second', coalesce(p_proration_date, clock_timestamp())), change.period_end
+      date_trunc('second', coalesce(p_proration_date, p_now)), change.period_end
     ) returning * into change;
     -- Seats that are given up are given up here first: nobody can take them now.
     perform private.choose_subscription(p_organization_id);
@@ -4058,7 +4464,7 @@ begin
 end;
 $function$;
 
-grant execute on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone) to service_role;
+grant execute on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) to service_role;
 
 CREATE OR REPLACE FUNCTION public.sync_organization_counts(p_organization_id uuid)
  RETURNS TABLE(members_count integer, pending_invitations_count integer, drifted boolean)
@@ -4093,6 +4499,7 @@ begin
   update public.organization_invitations as i set holds_seat = private.holds_seat(i)
   where i.organization_id = p_organization_id and i.holds_seat <> private.holds_seat(i);
   perform private.refresh_clerk_limit(p_organization_id);
+  perform private.book_balances(array[p_organization_id]);
 
   select * into counted from private.counted_seats(p_organization_id);
   return query select counted.members, counted.invitations,
@@ -4103,3 +4510,21 @@ $function$;
 comment on function public.sync_organization_counts(uuid) is 'Counts members and invitations afresh and repairs what had drifted, seat_limit too (which needs someone who switched triggers off). Returns the counts, and whether they had drifted. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.sync_organization_counts(uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.unknown_stripe_events(p_event_ids text[])
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select asked.event_id
+  from unnest(p_event_ids) as asked (event_id)
+  where not exists (
+    select from private.webhook_events as known
+    where known.provider = 'stripe' and known.event_id = asked.event_id
+  );
+$function$;
+
+comment on function public.unknown_stripe_events(text[]) is 'Those of these events that have not been worked off. Definer: schema private is closed.';
+
+grant execute on function public.unknown_stripe_events(text[]) to service_role;

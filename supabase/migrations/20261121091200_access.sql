@@ -136,8 +136,7 @@ revoke all on function
   public.begin_sweep(),
   public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
-  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
-  public.record_sync_run(timestamptz, integer, integer, jsonb),
+  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint),
   public.is_up(),
   public.health_report()
 from public, anon, authenticated, service_role;
@@ -185,8 +184,7 @@ grant execute on function
   public.begin_sweep(),
   public.unknown_stripe_events(text[]),
   public.reconcile_organization(jsonb, jsonb, jsonb, text),
-  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint)
-  public.record_sync_run(timestamptz, integer, integer, jsonb),
+  public.record_sync_run(timestamptz, integer, integer, jsonb, integer, bigint),
   public.is_up(),
   public.health_report()
 to service_role;
