@@ -28,6 +28,8 @@ export interface StackOptions {
 /** A running stack. */
 export interface Stack {
   env: StackEnv;
+  /** Kills the function `name` in the middle of what it does; the next request starts it again. */
+  crashFunction(name: string): Promise<void>;
   /** Ends every part, in order. Resolves when no process of it is left. */
   stop(): Promise<void>;
 }
@@ -56,12 +58,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     log: options.log ?? (() => {}),
     parts,
   };
-  const env = await assemble(assembly, options.watch ?? false);
+  const { env, functions } = await assemble(assembly, options.watch ?? false);
   const started = parts.move();
-  return { env, stop: () => started.disposeAsync() };
+  return {
+    env,
+    crashFunction: (name) => functions.crash(name),
+    stop: () => started.disposeAsync(),
+  };
 }
 
-async function assemble(assembly: Assembly, watch: boolean): Promise<StackEnv> {
+async function assemble(
+  assembly: Assembly,
+  watch: boolean,
+): Promise<{ env: StackEnv; functions: Functions }> {
   const { keys, log, parts } = assembly;
   const gateway = await startGateway(assembly.ports.gateway);
   parts.defer(gateway.close);
@@ -112,7 +121,7 @@ async function assemble(assembly: Assembly, watch: boolean): Promise<StackEnv> {
   functions.warmUp();
   // What an earlier run left undelivered found the gateway closed until now.
   for (const url of [stripe.url, clerk.url]) await new EmulatorControl(url).retry();
-  return env;
+  return { env, functions };
 }
 
 async function startDatabase(

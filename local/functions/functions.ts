@@ -80,6 +80,11 @@ export class Functions {
     }
   }
 
+  /** Kills the function `name` in the middle of what it does, as a crash would. */
+  async crash(name: string): Promise<void> {
+    await this.#served.get(name)?.crash();
+  }
+
   /** Ends every process. */
   async stop(): Promise<void> {
     this.#stopWatching();

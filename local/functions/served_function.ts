@@ -51,6 +51,13 @@ export class ServedFunction {
     if (this.#current !== null) this.#retire(this.#current);
   }
 
+  /** Kills the processes, as a crash would; the next request gets a new one. */
+  async crash(): Promise<void> {
+    await Promise.all(
+      [...this.#alive].map(({ process }) => process.then(({ kill }) => kill(), () => {})),
+    );
+  }
+
   /** Ends all processes at once, and starts none any more. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -84,6 +84,10 @@ export function startLeashed(options: LeashOptions): Leashed {
       await ended;
       clearTimeout(timer);
     },
+    kill: async () => {
+      kill();
+      await ended;
+    },
   };
 }
 

@@ -104,6 +104,31 @@ Deno.test("a function that crashes answers 500, and serves the next request", as
   assert.equal(await (await fetch(functions.url("crashing"))).text(), "well");
 });
 
+Deno.test("a function that is killed at its work answers 500, and serves the next request", async () => {
+  const arrived = Promise.withResolvers<void>();
+  const never = Promise.withResolvers<Response>();
+  const elsewhere = await listen(() => {
+    arrived.resolve();
+    return never.promise;
+  });
+  await using functions = await serve({
+    working: `
+      export default {
+        fetch: (request: Request) =>
+          request.method === "POST" ? fetch("${elsewhere.url}") : new Response("well"),
+      };`,
+  });
+  const working = fetch(functions.url("working"), { method: "POST" });
+  await arrived.promise;
+  await functions.crash("working");
+  const answer = await working;
+  assert.equal(answer.status, 500);
+  assert.equal((await answer.json()).code, "WORKER_ERROR");
+  assert.equal(await (await fetch(functions.url("working"))).text(), "well");
+  never.resolve(new Response());
+  await elsewhere.close();
+});
+
 Deno.test("a function that doesn't answer in time is answered for with 504", async () => {
   const endless = `export default { fetch: () => new Promise(() => {}) };`;
   await using functions = await serve({ endless }, "", 300);

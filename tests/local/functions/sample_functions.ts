@@ -12,6 +12,8 @@ export interface SampleFunctions extends AsyncDisposable {
   lines: string[];
   /** Writes `index.ts` of a function. */
   write(name: string, source: string): Promise<void>;
+  /** Kills a function. */
+  crash(name: string): Promise<void>;
   /** Resolves when the next line that contains `text` is logged. */
   untilLogged(text: string): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function serve(
     url: (path) => `${gateway.url}/functions/v1/${path}`,
     lines,
     write,
+    crash: (name) => functions.crash(name),
     untilLogged: (text) => new Promise((resolve) => waiting.push({ text, resolve })),
     [Symbol.asyncDispose]: async () => {
       await functions.stop();
