@@ -848,6 +848,18 @@ AS $function$
       else period_end < now() - interval '1 day'
     end
   union all
+  select 'holds_lapsed', organization_id, held_until
+  from public.organization_invitations
+  where held_until < now() - interval '1 hour'
+  union all
+  select 'holds_lapsed', organization_id, held_until
+  from public.organization_members
+  where held_until < now() - interval '1 hour'
+  union all
+  select 'clerk_limit_refused', id, updated_at
+  from public.organizations
+  where clerk_limit_error is not null and deleted_at is null
+  union all
   -- Before the first purchase there is no capacity to exceed; after the last one
   -- nobody is thrown out.
   select case when o.seat_limit > 0 then 'over_capacity' else 'over_capacity_unpaid' end, o.id, o.updated_at
@@ -3003,6 +3015,7 @@ create table public.organizations (
   constraint organizations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text])))
 );
 
+CREATE INDEX organizations_clerk_limit_error_idx ON public.organizations USING btree (updated_at) WHERE ((clerk_limit_error IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX organizations_deleted_idx ON public.organizations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX organizations_limit_push_idx ON public.organizations USING btree (id) WHERE ((deleted_at IS NULL) AND (clerk_limit_error IS NULL) AND (clerk_limit_pushed IS DISTINCT FROM clerk_limit));
 CREATE INDEX organizations_over_capacity_idx ON public.organizations USING btree (updated_at) WHERE (over_capacity AND (deleted_at IS NULL));
@@ -3662,8 +3675,8 @@ AS $function$
   ), figures as (
     select code, coalesce(n, 0) as n, since, ids
     from unnest(array[
-      'changes_overdue', 'changes_stuck', 'deleted_but_charged', 'organizations_unswept', 'over_capacity',
-      'over_capacity_unpaid', 'several_subscriptions'
+      'changes_overdue', 'changes_stuck', 'clerk_limit_refused', 'deleted_but_charged', 'holds_lapsed',
+      'organizations_unswept', 'over_capacity', 'over_capacity_unpaid', 'several_subscriptions'
     ]) as known (code)
     full join found using (code)
     union all

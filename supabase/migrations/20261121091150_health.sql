@@ -5,6 +5,8 @@ create index webhook_events_received_idx on private.webhook_events (received_at)
 create index sync_runs_finished_idx on private.sync_runs (finished_at);
 create index organizations_over_capacity_idx on public.organizations (updated_at)
   where over_capacity and deleted_at is null;
+create index organizations_clerk_limit_error_idx on public.organizations (updated_at)
+  where clerk_limit_error is not null and deleted_at is null;
 create index organizations_deleted_idx on public.organizations (deleted_at) where deleted_at is not null;
 create index seat_changes_under_way_idx on public.seat_changes (updated_at)
   where state in ('open', 'awaiting_payment', 'scheduled', 'stuck') and kind <> 'checkout';
@@ -105,6 +107,18 @@ as $$
       else period_end < now() - interval '1 day'
     end
   union all
+  select 'holds_lapsed', organization_id, held_until
+  from public.organization_invitations
+  where held_until < now() - interval '1 hour'
+  union all
+  select 'holds_lapsed', organization_id, held_until
+  from public.organization_members
+  where held_until < now() - interval '1 hour'
+  union all
+  select 'clerk_limit_refused', id, updated_at
+  from public.organizations
+  where clerk_limit_error is not null and deleted_at is null
+  union all
   -- Before the first purchase there is no capacity to exceed; after the last one
   -- nobody is thrown out.
   select case when o.seat_limit > 0 then 'over_capacity' else 'over_capacity_unpaid' end, o.id, o.updated_at
@@ -144,8 +158,8 @@ as $$
   ), figures as (
     select code, coalesce(n, 0) as n, since, ids
     from unnest(array[
-      'changes_overdue', 'changes_stuck', 'deleted_but_charged', 'organizations_unswept', 'over_capacity',
-      'over_capacity_unpaid', 'several_subscriptions'
+      'changes_overdue', 'changes_stuck', 'clerk_limit_refused', 'deleted_but_charged', 'holds_lapsed',
+      'organizations_unswept', 'over_capacity', 'over_capacity_unpaid', 'several_subscriptions'
     ]) as known (code)
     full join found using (code)
     union all

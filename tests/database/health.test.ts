@@ -130,7 +130,9 @@ const CASES: readonly Case[] = [
       counts: {
         changes_overdue: 0,
         changes_stuck: 0,
+        clerk_limit_refused: 0,
         deleted_but_charged: 0,
+        holds_lapsed: 0,
         organizations_unswept: 0,
         over_capacity: 0,
         over_capacity_unpaid: 0,
@@ -267,6 +269,33 @@ const CASES: readonly Case[] = [
     }
     await sql`update public.seat_changes set state = 'completed' where id = ${changeId}`;
     await ageChanges(sql, organization, "1 year");
+    assert.deepEqual(await attention(sql), {});
+  }],
+
+  ["a hold that no sync settles wants attention after an hour", async (sql) => {
+    for (const table of ["organization_invitations", "organization_members"] as const) {
+      const organization = await makeOrganization(sql, { seats: 4, members: 1, invitations: 1 });
+      const hold = (ago: string) =>
+        sql`
+          update public.${sql(table)} set held_until = now() - ${ago}::text::interval
+          where organization_id = ${organization.id}`;
+      await hold("59 minutes");
+      assert.deepEqual(await attention(sql), {});
+      await hold("61 minutes");
+      assert.deepEqual(await attention(sql), { holds_lapsed: [organization.id] });
+      await hold("-20 seconds");
+    }
+  }],
+
+  ["a limit that Clerk refuses wants attention", async (sql) => {
+    const { id } = await makeOrganization(sql, { seats: 5, queued: true });
+    const { push } = only(
+      await sql<{ push: { pushId: string } }[]>`
+        select public.start_clerk_limit_push(${id}) as push`,
+    );
+    await sql`select public.finish_clerk_limit_push(${id}, ${push.pushId}, 5, 'not_allowed')`;
+    assert.deepEqual(await attention(sql), { clerk_limit_refused: [id] });
+    await sql`update public.organizations set deleted_at = now() where id = ${id}`;
     assert.deepEqual(await attention(sql), {});
   }],
 
