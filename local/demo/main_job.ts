@@ -1,20 +1,15 @@
-import { type Numbers, readNumbers, readRows } from "./numbers.ts";
+import { readNumbers, readRows } from "./numbers.ts";
+import { createOrganization, type Organization, step } from "./organization.ts";
+import { addMember, approve, createUser, invite, requestAll, revokeInvitation } from "./people.ts";
 import type { Story } from "./story.ts";
 import type { World } from "./world.ts";
-
-/** The organization that the demo is about. */
-interface Organization {
-  clerkId: string;
-  id: string;
-  ownerId: string;
-}
 
 /** How many ask for the last seat at once. */
 const CROWD = 64;
 
 /** Plays the main job: buy seats, fill them, be refused at the limit, be healed, be told twice. */
 export async function playMainJob(world: World, story: Story): Promise<void> {
-  const organization = await createOrganization(world, story);
+  const organization = await begin(world, story);
   await buySeats(world, story, organization);
   await fillSeats(world, story, organization);
   await joinByCode(world, story, organization);
@@ -24,37 +19,17 @@ export async function playMainJob(world: World, story: Story): Promise<void> {
   await repeat(world, story, organization);
 }
 
-async function step(
-  world: World,
-  story: Story,
-  clerkId: string,
-  expected: Partial<Numbers>,
-  act: () => Promise<void>,
-): Promise<void> {
-  const before = await readNumbers(world.sql, clerkId);
-  await act();
-  await world.settled();
-  story.compare(before, await readNumbers(world.sql, clerkId), expected);
-}
-
-async function createOrganization(world: World, story: Story): Promise<Organization> {
+async function begin(world: World, story: Story): Promise<Organization> {
   story.begin("Acme is created in Clerk");
-  const owner = await createUser(world, "owner");
-  const { id: clerkId } = await world.clerk.organizations.createOrganization({
-    name: "Acme",
-    createdBy: owner,
-  });
+  const before = await readNumbers(world.sql, "nobody");
+  const organization = await createOrganization(world, "Acme");
   story.tell("Clerk delivers organization.created and organizationMembership.created.");
-  await world.settled();
   story.compare(
-    await readNumbers(world.sql, "nobody"),
-    await readNumbers(world.sql, clerkId),
+    before,
+    await readNumbers(world.sql, organization.clerkId),
     { seat_limit: 0, members: 1, seats_used: 1, can_add: false },
   );
-  const [row] = await world.sql<{ id: string }[]>`
-    select id from public.organizations where clerk_org_id = ${clerkId}`;
-  if (row === undefined) throw new Error("clerk-webhook has made no organization");
-  return { clerkId, id: row.id, ownerId: owner };
+  return organization;
 }
 
 async function buySeats(world: World, story: Story, organization: Organization): Promise<void> {
@@ -285,60 +260,4 @@ function kindsOf(synced: unknown): Record<string, number> {
   const kinds: Record<string, number> = {};
   for (const { kind } of data?.drift ?? []) kinds[kind] = (kinds[kind] ?? 0) + 1;
   return kinds;
-}
-
-async function createUser({ clerk }: World, name: string): Promise<string> {
-  const emailAddress = [`${name}.${crypto.randomUUID().slice(0, 8)}@example.com`];
-  return (await clerk.users.createUser({ emailAddress, skipPasswordRequirement: true })).id;
-}
-
-/** Adds a member in Clerk on a way that asks for no limit. */
-async function addMember(world: World, organizationId: string, userId: string): Promise<void> {
-  await world.clerkControl.request("POST", "/memberships", { organizationId, userId });
-}
-
-/** Invites somebody in Clerk on a way that asks for no limit. */
-async function invite(world: World, organizationId: string, emailAddress: string): Promise<void> {
-  await world.clerkControl.request("POST", "/invitations", { organizationId, emailAddress });
-}
-
-async function revokeInvitation(
-  { clerk }: World,
-  organizationId: string,
-  requestingUserId: string,
-): Promise<void> {
-  const { data: [invitation] } = await clerk.organizations.getOrganizationInvitationList({
-    organizationId,
-    status: ["pending"],
-    limit: 1,
-  });
-  if (invitation === undefined) throw new Error("There is no invitation to revoke");
-  await clerk.organizations.revokeOrganizationInvitation({
-    organizationId,
-    invitationId: invitation.id,
-    requestingUserId,
-  });
-}
-
-async function requestAll(world: World, clerkId: string, users: string[]): Promise<string[]> {
-  const [{ join_code } = { join_code: "" }] = await world.sql<{ join_code: string }[]>`
-    select join_code from public.organizations where clerk_org_id = ${clerkId}`;
-  return await Promise.all(users.map(async (userId) => {
-    const { data, error } = await world.admin.rpc("request_membership", {
-      p_join_code: join_code,
-      p_clerk_user_id: userId,
-      p_email: `${userId}@example.com`,
-    });
-    if (error !== null) throw new Error(error.message);
-    return data;
-  }));
-}
-
-/** Approves over HTTP; `200 active`, or the status and code of the refusal. */
-async function approve({ admin }: World, memberId: string, actor: string): Promise<string> {
-  const { data, error, status } = await admin.rpc("approve_member", {
-    p_member_id: memberId,
-    p_actor: actor,
-  });
-  return `${status} ${error === null ? data.status : error.message}`;
 }

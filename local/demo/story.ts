@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Numbers } from "./numbers.ts";
 
 /** What must hold after a step. */
@@ -49,7 +50,7 @@ export class Story {
   /** Checks single facts, one a line. */
   expect(...expectations: Expectation[]): void {
     for (const { what, expected, actual } of expectations) {
-      const isMet = JSON.stringify(expected) === JSON.stringify(actual);
+      const isMet = isDeepStrictEqual(expected, actual);
       const found = isMet ? "" : `, but it is ${JSON.stringify(actual)}`;
       console.log(` ${this.#check(isMet)} ${what}: ${JSON.stringify(expected)}${found}`);
     }
