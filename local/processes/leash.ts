@@ -84,10 +84,6 @@ export function startLeashed(options: LeashOptions): Leashed {
       await ended;
       clearTimeout(timer);
     },
-    kill: async () => {
-      kill();
-      await ended;
-    },
   };
 }
 
