@@ -14,7 +14,7 @@ import {
 } from "../organizations.ts";
 import { addFault, countRequests, HOLDUP_MS } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
-import { withFunction } from "../served_function.ts";
+import { logged, withFunction } from "../served_function.ts";
 import { losingEvents } from "../stripe-webhook/deliveries.ts";
 import { callSync, type Success } from "./sync.ts";
 
@@ -270,4 +270,64 @@ Deno.test("with the key of another Clerk instance, which knows none of ours, not
     assert.equal((await numbersOf(sql, organization)).members, 1);
   }
   assert.deepEqual(await sweep(), { organizations: 3, failed: 0, drift: {} });
+});
+
+Deno.test("events that Stripe failed to deliver are applied, once, when they are old enough", async () => {
+  const [organization] = await freshOrganizations(1);
+  assert(organization !== undefined);
+  const { admin, stripe } = clients;
+  // Events of a test clock carry its time: two hours ago they were lost.
+  const clock = await stripe.testHelpers.testClocks.create({
+    frozen_time: Math.floor(Date.now() / 1000) - 7200,
+  });
+  const customer = await stripe.customers.create({
+    test_clock: clock.id,
+    payment_method: "pm_card_visa",
+    invoice_settings: { default_payment_method: "pm_card_visa" },
+    metadata: { organization_id: organization.id },
+  });
+  await admin.rpc("attach_stripe_customer", {
+    p_organization_id: organization.id,
+    p_stripe_customer_id: customer.id,
+    p_actor: organization.clerkId,
+  }).throwOnError();
+  const { data: [price] } = await stripe.prices.list({ lookup_keys: ["seatkeeper_pro_monthly"] });
+  const { id } = await losingEvents(clients, customer.id, () =>
+    stripe.subscriptions.create({
+      customer: customer.id,
+      items: [{ price: price?.id ?? "", quantity: 5 }],
+      metadata: { organization_id: organization.id, plan: "pro", billing_period: "monthly" },
+    }));
+  assert.equal((await numbersOf(sql, organization)).limit, 0);
+  // As if no sweep had looked for events yet: those before have seen to the last two hours.
+  await sql`delete from private.sync_runs`;
+
+  const report = await reportOf();
+
+  assert(report.recoveredEvents > 0);
+  assert.deepEqual(report.drift, {});
+  assert.equal((await numbersOf(sql, organization)).limit, 5);
+  const booked = await sql`
+    select distinct actor from public.billing_changes
+    where organization_id = ${organization.id} and kind = 'subscription'
+      and after ->> 'stripe_seat_subscription_id' = ${id}`;
+  assert.deepEqual(booked.map(({ actor }) => actor), ["stripe"]);
+  assert.equal((await reportOf()).recoveredEvents, 0);
+});
+
+Deno.test("drift beyond measure is alerted", async () => {
+  const organizations = await freshOrganizations(2);
+  await driftApart(organizations);
+  await sql`update private.settings set drift_alert = 1`;
+  try {
+    await withFunction(clients, "sync-seats", {}, async (served) => {
+      await sweep(undefined, served.base);
+      const [alert] = logged(served, "alert").filter(({ message }) => message === "drift");
+      assert.equal(alert?.["differences"], 2);
+      await sweep(undefined, served.base);
+      assert.equal(logged(served, "alert").filter(({ message }) => message === "drift").length, 1);
+    });
+  } finally {
+    await sql`update private.settings set drift_alert = default`;
+  }
 });
