@@ -221,7 +221,14 @@ Deno.test("start_resend() refuses what is accepted, under way or invited anew, a
     await settleInvitations(sql, organization, [
       { invitationId: bob?.invitationId ?? null, refused: true },
     ]);
-    assert.equal((await startResend(sql, organization, invitationId)).clerkInvitationId, null);
+    const resend = await startResend(sql, organization, invitationId);
+    assert.equal(resend.clerkInvitationId, null);
+    assert.equal(await refusal(invitationId), "invitation_in_progress");
+    await settleInvitations(sql, organization, [{
+      invitationId: resend.invitationId,
+      invitation: clerkInvitation(ANN),
+      status: "pending",
+    }]);
     assert.equal(await refusal(invitationId), "already_invited");
   }));
 
