@@ -114,7 +114,6 @@ create table private.sync_runs (
 );
 
 CREATE INDEX sync_runs_finished_at_idx ON private.sync_runs USING btree (finished_at);
-CREATE INDEX sync_runs_finished_idx ON private.sync_runs USING btree (finished_at);
 
 alter table private.sync_runs enable row level security;
 

@@ -2,7 +2,6 @@
 -- those who run it. What each figure means, and what to do: docs/operations.md.
 
 create index webhook_events_received_idx on private.webhook_events (received_at);
-create index sync_runs_finished_idx on private.sync_runs (finished_at);
 create index organizations_over_capacity_idx on public.organizations (updated_at)
   where over_capacity and deleted_at is null;
 create index organizations_clerk_limit_error_idx on public.organizations (updated_at)
