@@ -138,7 +138,6 @@ create table private.webhook_events (
 );
 
 CREATE INDEX webhook_events_received_at_idx ON private.webhook_events USING btree (received_at);
-CREATE INDEX webhook_events_received_idx ON private.webhook_events USING btree (received_at);
 
 alter table private.webhook_events enable row level security;
 
@@ -2580,7 +2579,11 @@ AS $function$
     ),
     'synced', coalesce(sum(organizations), 0),
     'failed', coalesce(sum(failed), 0),
+    'recoveredEvents', coalesce(sum(recovered_events), 0),
     'successRate', round(sum(organizations)::numeric / nullif(sum(organizations) + sum(failed), 0), 4),
+    'sweepsWithMuchDrift', count(*) filter (where (
+      select sum(found::bigint) from jsonb_each_text(drift) as each (kind, found)
+    ) > (select drift_alert from private.settings)),
     'drift', (
       select coalesce(jsonb_object_agg(kind, n), '{}')
       from (
@@ -2595,7 +2598,7 @@ AS $function$
   where finished_at > now() - interval '1 day';
 $function$;
 
-comment on function private.sync_health() is 'How the sweeps of the last day went: { lastRunAt, oldestSeconds: since when the longest waiting organization has not been compared, synced, failed, successRate, drift: { kind: number } }.';
+comment on function private.sync_health() is 'How the sweeps of the last day went: { lastRunAt, oldestSeconds: since when the longest waiting organization has not been compared, synced, failed, successRate, recoveredEvents: that Stripe had failed to deliver, sweepsWithMuchDrift: with more than settings.drift_alert, drift: { kind: number } }.';
 
 CREATE OR REPLACE FUNCTION private.sync_summary(p_organization_id uuid, p_drift jsonb)
  RETURNS jsonb
@@ -3683,10 +3686,11 @@ AS $function$
     from whole
     cross join lateral (
       select (webhooks #>> '{stripe,late}')::bigint + (webhooks #>> '{clerk,late}')::bigint as late,
-        (syncs ->> 'failed')::bigint as failed
+        (syncs ->> 'failed')::bigint as failed, (syncs ->> 'sweepsWithMuchDrift')::bigint as drifted
     ) as counted
     cross join lateral (values
       ('webhooks_late', late, true),
+      ('much_drift', drifted, true),
       ('syncs_failing', failed, coalesce((syncs ->> 'successRate')::numeric < 0.95, false)),
       ('sweep_not_running', 1, (syncs ->> 'oldestSeconds')::numeric > 3600
         and coalesce((syncs ->> 'lastRunAt')::timestamptz < now() - interval '1 hour', true))

@@ -1,7 +1,6 @@
 -- How the whole stands: a question that anyone's probe may ask, and a report for
 -- those who run it. What each figure means, and what to do: docs/operations.md.
 
-create index webhook_events_received_idx on private.webhook_events (received_at);
 create index organizations_over_capacity_idx on public.organizations (updated_at)
   where over_capacity and deleted_at is null;
 create index organizations_clerk_limit_error_idx on public.organizations (updated_at)
@@ -68,7 +67,11 @@ as $$
     ),
     'synced', coalesce(sum(organizations), 0),
     'failed', coalesce(sum(failed), 0),
+    'recoveredEvents', coalesce(sum(recovered_events), 0),
     'successRate', round(sum(organizations)::numeric / nullif(sum(organizations) + sum(failed), 0), 4),
+    'sweepsWithMuchDrift', count(*) filter (where (
+      select sum(found::bigint) from jsonb_each_text(drift) as each (kind, found)
+    ) > (select drift_alert from private.settings)),
     'drift', (
       select coalesce(jsonb_object_agg(kind, n), '{}')
       from (
@@ -84,7 +87,7 @@ as $$
 $$;
 
 comment on function private.sync_health() is
-  'How the sweeps of the last day went: { lastRunAt, oldestSeconds: since when the longest waiting organization has not been compared, synced, failed, successRate, drift: { kind: number } }.';
+  'How the sweeps of the last day went: { lastRunAt, oldestSeconds: since when the longest waiting organization has not been compared, synced, failed, successRate, recoveredEvents: that Stripe had failed to deliver, sweepsWithMuchDrift: with more than settings.drift_alert, drift: { kind: number } }.';
 
 create function private.health_findings() returns table (code text, organization_id uuid, since timestamptz)
 language sql
@@ -166,10 +169,11 @@ as $$
     from whole
     cross join lateral (
       select (webhooks #>> '{stripe,late}')::bigint + (webhooks #>> '{clerk,late}')::bigint as late,
-        (syncs ->> 'failed')::bigint as failed
+        (syncs ->> 'failed')::bigint as failed, (syncs ->> 'sweepsWithMuchDrift')::bigint as drifted
     ) as counted
     cross join lateral (values
       ('webhooks_late', late, true),
+      ('much_drift', drifted, true),
       ('syncs_failing', failed, coalesce((syncs ->> 'successRate')::numeric < 0.95, false)),
       ('sweep_not_running', 1, (syncs ->> 'oldestSeconds')::numeric > 3600
         and coalesce((syncs ->> 'lastRunAt')::timestamptz < now() - interval '1 hour', true))

@@ -23,6 +23,8 @@ interface Report {
     readonly oldestSeconds: number | null;
     readonly synced: number;
     readonly failed: number;
+    readonly recoveredEvents: number;
+    readonly sweepsWithMuchDrift: number;
     readonly successRate: number | null;
     readonly drift: Readonly<Record<string, number>>;
   };
@@ -124,7 +126,9 @@ const CASES: readonly Case[] = [
         oldestSeconds: null,
         synced: 0,
         failed: 0,
+        recoveredEvents: 0,
         successRate: null,
+        sweepsWithMuchDrift: 0,
         drift: {},
       },
       counts: {
@@ -134,6 +138,7 @@ const CASES: readonly Case[] = [
         deleted_but_charged: 0,
         holds_lapsed: 0,
         organizations_unswept: 0,
+        much_drift: 0,
         over_capacity: 0,
         over_capacity_unpaid: 0,
         several_subscriptions: 0,
@@ -205,10 +210,21 @@ const CASES: readonly Case[] = [
       oldestSeconds: null,
       synced: 194,
       failed: 6,
+      recoveredEvents: 0,
       successRate: 0.97,
+      sweepsWithMuchDrift: 0,
       drift: { counts: 3, seats: 1 },
     });
     assert.deepEqual(attention, []);
+  }],
+
+  ["a sweep that repairs more than is usual wants attention for a day", async (sql) => {
+    await sql`update private.settings set drift_alert = 5`;
+    await ran(sql, "1 minute", { drift: { counts: 2, seats: 3 } });
+    assert.deepEqual((await report(sql)).attention, []);
+    await ran(sql, "23 hours", { drift: { counts: 2, seats: 4 } });
+    await ran(sql, "25 hours", { drift: { counts: 9 } });
+    assert.deepEqual((await report(sql)).attention, [{ code: "much_drift", count: 1 }]);
   }],
 
   ["syncs of which more than one in twenty fails want attention", async (sql) => {
