@@ -41,11 +41,13 @@ create type public.sync_lease as (
   stripe_customer_id text,
   lease_id uuid,
   started_at timestamptz,
-  subscription_version bigint
+  subscription_version bigint,
+  open_change_id uuid,
+  open_change_subscription_id text
 );
 
 comment on type public.sync_lease is
-  'The right to sync an organization. subscription_version: hand it back with Stripe''s answer.';
+  'The right to sync an organization. subscription_version: hand it back with Stripe''s answer. open_change_id: the change of seats of which nobody knows whether Stripe has been asked, on the subscription open_change_subscription_id; null without one.';
 
 create function private.subscription_version(p_organization_id uuid) returns bigint
 language sql
@@ -73,10 +75,12 @@ as $$
   )
   select
     o.id, o.clerk_org_id, s.stripe_customer_id, leased.lease_id, clock_timestamp(),
-    private.subscription_version(o.id)
+    private.subscription_version(o.id), c.id, c.stripe_subscription_id
   from leased
   join public.organizations as o on o.id = leased.organization_id
-  left join public.organization_subscriptions as s on s.organization_id = o.id;
+  left join public.organization_subscriptions as s on s.organization_id = o.id
+  left join public.seat_changes as c
+    on c.organization_id = o.id and c.kind <> 'checkout' and c.state in ('open', 'stuck');
 $$;
 
 comment on function private.lease_organization(uuid, integer) is
@@ -307,7 +311,11 @@ $$;
 comment on function private.reconcile_memberships(public.organizations, jsonb, timestamptz) is
   'Makes our active members those that Clerk lists; returns what had drifted.';
 
-create function private.reconcile_changes(p_organization_id uuid, p_started_at timestamptz) returns jsonb
+create function private.reconcile_changes(
+  p_organization_id uuid,
+  p_started_at timestamptz,
+  p_fenced_change_id uuid
+) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -325,9 +333,10 @@ begin
   loop
     select * into known from private.stripe_subscriptions where stripe_subscription_id = before.stripe_subscription_id;
     perform private.settle_changes(known);
-    -- Still open after what Stripe shows: it never heard of it.
+    -- Fenced, and still open after what Stripe shows: it never heard of it, and
+    -- takes it from nobody any more. Without the fence it may be at work on it.
     update public.seat_changes set state = 'failed', error = 'never_reached_stripe'
-    where id = before.id and state in ('open', 'stuck');
+    where id = before.id and state in ('open', 'stuck') and id = p_fenced_change_id;
     select * into after from public.seat_changes where id = before.id;
     if after.state <> before.state then
       found_drift := found_drift || private.drift('seat_change', after.id::text, before.state, after.state);
@@ -337,16 +346,16 @@ begin
 end;
 $$;
 
-comment on function private.reconcile_changes(uuid, timestamptz) is
-  'Settles the changes that were left under way, by the subscriptions as Stripe has just shown them; returns which.';
+comment on function private.reconcile_changes(uuid, timestamptz, uuid) is
+  'Settles the changes that were left under way, by the subscriptions as Stripe has just shown them; returns which. p_fenced_change_id: the one that Stripe had ended, or would refuse from then on, when it showed them.';
 
 create function private.reconcile_subscriptions(
   p_organization_id uuid,
   p_subscriptions jsonb,
   p_read_at timestamptz,
-  p_started_at timestamptz
-)
-returns jsonb
+  p_started_at timestamptz,
+  p_fenced_change_id uuid
+) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -394,7 +403,7 @@ begin
     found_drift := found_drift || private.drift('subscription', known.stripe_subscription_id, 'alive', 'unknown to Stripe');
   end loop;
 
-  found_drift := found_drift || private.reconcile_changes(p_organization_id, p_started_at);
+  found_drift := found_drift || private.reconcile_changes(p_organization_id, p_started_at, p_fenced_change_id);
   update public.seat_changes as c
   set payment_url = subscription #>> '{latest_invoice,hosted_invoice_url}'
   from jsonb_array_elements(p_subscriptions) as l (subscription)
@@ -410,7 +419,7 @@ begin
 end;
 $$;
 
-comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz, timestamptz) is
+comment on function private.reconcile_subscriptions(uuid, jsonb, timestamptz, timestamptz, uuid) is
   'Takes in all of a customer''s subscriptions as Stripe lists them, latest invoices expanded; returns what had drifted.';
 
 create function private.reconcile_settings(
@@ -523,7 +532,8 @@ begin
   end if;
   if p_stripe ? 'subscriptions' and private.subscription_version(organization.id) = lease.subscription_version then
     found_drift := found_drift || private.reconcile_subscriptions(
-      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at
+      organization.id, p_stripe -> 'subscriptions', to_timestamp((p_stripe ->> 'readAt')::bigint), lease.started_at,
+      private.to_uuid(p_stripe ->> 'fencedChangeId')
     );
   end if;
   update public.organizations set last_synced_at = clock_timestamp() where id = organization.id;
@@ -532,4 +542,4 @@ end;
 $$;
 
 comment on function public.reconcile_organization(jsonb, jsonb, jsonb, text) is
-  'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations, organization: { name, slug, limit, updatedAt } or null } with complete lists, or null to leave Clerk aside. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, pushLimit: whether Clerk has to be told the limit, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';
+  'Puts right what differs from Clerk and Stripe and has not changed since the lease began. p_lease: a sync_lease. p_clerk: { deleted: true }, or { memberships, invitations, organization: { name, slug, limit, updatedAt } or null } with complete lists, or null to leave Clerk aside. p_stripe: { readAt: seconds, subscriptions: every one of the customer, latest invoices expanded, fencedChangeId: the lease''s open change if its key was fenced before they were read, else null }, or null without a customer. Returns { organizationId, seatsUsed, seatsTotal, memberCount, pendingInvitationsCount, overCapacity, pushLimit: whether Clerk has to be told the limit, drift: [{ kind, id, was, is }] }. Definer: the tables take no direct writes. Raises lease_lost (409).';

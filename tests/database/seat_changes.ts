@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { only, type Sql } from "./connection.ts";
 import type { Organization } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
+import type { Lease } from "./sync_leases.ts";
 import { second, type StripeSubscription, subscriptionObject } from "./paid_subscriptions.ts";
 
 /** What somebody wants to be paid for. */
@@ -183,26 +184,31 @@ export interface Drift {
 }
 
 /** Leases an organization, as a sweep does before it looks at Stripe. */
-export async function leaseOf(sql: Sql, { id, clerkOrgId }: Organization): Promise<object> {
-  const rows = await sql<{ lease: object }[]>`
+export async function leaseOf(sql: Sql, { id, clerkOrgId }: Organization): Promise<Lease> {
+  const rows = await sql<{ lease: Lease }[]>`
     select to_jsonb(l) as lease
     from public.claim_organization_sync(${id}, ${clerkOrgId}, 120) as l`;
   return only(rows).lease;
 }
 
-/** Brings a leased organization into agreement with Stripe, which has these subscriptions. */
+/**
+ * Brings a leased organization into agreement with Stripe, which has these subscriptions and, unless
+ * told otherwise, will take an open change no more.
+ */
 export async function reconcile(
   sql: Sql,
-  lease: object,
+  lease: Lease,
   subscriptions: readonly StripeSubscription[],
-  readAt = second(0),
+  { fencedChangeId = lease.open_change_id }: { fencedChangeId?: string | null } = {},
 ): Promise<readonly Drift[]> {
+  const stripe = {
+    readAt: second(0),
+    subscriptions: subscriptions.map(subscriptionObject),
+    fencedChangeId,
+  };
   const rows = await sql<{ summary: { drift: readonly Drift[] } }[]>`
     select public.reconcile_organization(
-      ${JSON.stringify(lease)}::text::jsonb, null,
-      ${
-    JSON.stringify({ readAt, subscriptions: subscriptions.map(subscriptionObject) })
-  }::text::jsonb, 'sync'
+      ${JSON.stringify(lease)}::text::jsonb, null, ${JSON.stringify(stripe)}::text::jsonb, 'sync'
     ) as summary`;
   return only(rows).summary.drift;
 }

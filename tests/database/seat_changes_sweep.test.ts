@@ -171,6 +171,21 @@ Deno.test("a scheduled decrease that somebody undid at Stripe is ended by one sw
     await assertAtRest(sql, organization, edited);
   }));
 
+for (const [seats, renewal] of [[12, 10], [6, 6]] as const) {
+  Deno.test(`a sweep leaves ${seats} seats open that Stripe may be at work on`, () =>
+    withTransaction(async (sql) => {
+      const { organization, subscription, started } = await underWay(sql, seats, "open");
+      const lease = await leaseOf(sql, organization);
+      assert.equal(lease.open_change_id, started.seatChangeId);
+      assert.equal(lease.open_change_subscription_id, started.subscriptionId);
+
+      assert.deepEqual(await reconcile(sql, lease, [subscription], { fencedChangeId: null }), []);
+
+      assert.equal((await changeOf(sql, started)).state, "open");
+      await assertStanding(sql, organization, { purchased: 10, renewal });
+    }));
+}
+
 Deno.test("a sweep that looked at Stripe before a change began leaves it alone", () =>
   withTransaction(async (sql) => {
     const organization = await makeOrganization(sql, { members: 4, queued: true });

@@ -9,6 +9,8 @@ export interface Lease {
   readonly lease_id: string;
   readonly started_at: string;
   readonly subscription_version: number;
+  readonly open_change_id: string | null;
+  readonly open_change_subscription_id: string | null;
 }
 
 /** A membership as `reconcile_organization()` takes it from Clerk's list. */
@@ -41,6 +43,7 @@ export type ClerkState = { readonly deleted: true } | {
 export interface StripeState {
   readonly readAt: number;
   readonly subscriptions: readonly object[];
+  readonly fencedChangeId?: string | null;
 }
 
 /** A difference that was found. */

@@ -804,6 +804,8 @@ export type Database = {
         "lease_id": string | null;
         "started_at": string | null;
         "subscription_version": number | null;
+        "open_change_id": string | null;
+        "open_change_subscription_id": string | null;
       };
     };
   };

@@ -47,6 +47,11 @@ export async function stripeAnswerOrMissing<Answer>(call: Promise<Answer>): Prom
   }));
 }
 
+/** The idempotency key under which Stripe is asked for a change of seats. */
+export function changeKey(seatChangeId: string): string {
+  return `change-${seatChangeId}`;
+}
+
 /**
  * Whether an error is an answer that Stripe keeps under the request's idempotency key for a day and
  * gives again to every retry (Stripe: idempotent requests). It does not keep what it has turned away

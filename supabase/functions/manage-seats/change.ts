@@ -4,7 +4,7 @@ import { answerOf, toJson } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { describeError } from "../_shared/log.ts";
 import type { AdminSession } from "../_shared/session.ts";
-import { answeredAt, findPrice, stripeAnswer } from "../_shared/stripe.ts";
+import { answeredAt, changeKey, findPrice, stripeAnswer } from "../_shared/stripe.ts";
 import { type Change, changeSchema } from "./change_answer.ts";
 import type { Dependencies } from "./handler.ts";
 
@@ -114,7 +114,7 @@ async function updateSubscription(
     items: [{ id: itemId, price, quantity: seats }],
     ...billing,
     expand: ["latest_invoice"],
-  }, { idempotencyKey: `change-${seatChangeId}` }));
+  }, { idempotencyKey: changeKey(seatChangeId) }));
 }
 
 /** Another billing period begins with the change (Stripe: billing cycle, resetting the anchor). */

@@ -4,7 +4,7 @@ import { answerOf, toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
 import { readLists } from "./clerk_state.ts";
 import type { Connections } from "./connections.ts";
-import { readSubscriptions } from "./stripe_state.ts";
+import { readStripeState } from "./stripe_state.ts";
 
 /**
  * How long a worker may take for an organization before another takes it over, in seconds: longer
@@ -20,6 +20,8 @@ export const leaseSchema = z.object({
   lease_id: z.uuid(),
   started_at: z.string(),
   subscription_version: z.int(),
+  open_change_id: z.uuid().nullable(),
+  open_change_subscription_id: z.string().nullable(),
 });
 
 /** The right to sync an organization. */
@@ -65,7 +67,7 @@ export async function reconcile(
       readLists(connections, lease.clerk_org_id),
       lease.stripe_customer_id === null
         ? null
-        : readSubscriptions(connections, lease.stripe_customer_id),
+        : readStripeState(connections, lease, lease.stripe_customer_id),
     ]);
     if (lists === null) return null;
     return await write(connections, lease, lists, subscriptions, actor);

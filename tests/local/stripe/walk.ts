@@ -115,6 +115,8 @@ export class Walk {
     const { id, items: { data: [item] } } = this.#subscription;
     const price = this.prices[step.price];
     if (item === undefined || price === undefined) throw new Error("There is nothing to change.");
+    // What Stripe would prorate where nothing changes, no document says.
+    if (item.price.id === price.id && item.quantity === step.seats) return;
     const isNewPeriod = item.plan.interval !== intervalOf(price);
     const date = this.#now;
     const change = {
@@ -170,8 +172,10 @@ export class Walk {
     assert.equal(status, payment === "later" ? "paid" : "void");
     if (payment === "later") return true;
     if (this.#now >= this.#billed.end) {
-      // It expired with the period, and the renewal was billed to the card that is declined.
-      await this.control.payInvoice(expanded(this.#subscription.latest_invoice).id);
+      // It expired with the period, and the renewal was billed to the card that is declined,
+      // unless credit paid for it.
+      const renewal = expanded(this.#subscription.latest_invoice);
+      if (renewal.status === "open") await this.control.payInvoice(renewal.id);
       this.#worth += this.#shareUntil(this.#billed.end);
       await this.#refresh();
       this.#billed = this.#whole();
