@@ -59,6 +59,16 @@ const userId = z.string().min(1).max(255).regex(/^[A-Za-z0-9_-]+$/);
  * - `POST /:organizationId/join-code`: replaces the code.
  */
 export function createHandler(dependencies: Dependencies): Handler {
+  const app = routes(dependencies);
+  return withBoundary(
+    "manage-members",
+    ["GET", "POST", "PATCH", "DELETE"],
+    async (request) => await app.fetch(request),
+  );
+}
+
+/** The routes by themselves, whose errors are the boundary's to answer. */
+export function routes(dependencies: Dependencies): Hono {
   const app = new Hono().basePath("/manage-members");
   addJoinRoute(app, dependencies);
   addInvitationRoutes(app, dependencies);
@@ -70,11 +80,7 @@ export function createHandler(dependencies: Dependencies): Handler {
   app.onError((error) => {
     throw error;
   });
-  return withBoundary(
-    "manage-members",
-    ["GET", "POST", "PATCH", "DELETE"],
-    async (request) => await app.fetch(request),
-  );
+  return app;
 }
 
 function addJoinRoute(app: Hono, dependencies: Dependencies): void {

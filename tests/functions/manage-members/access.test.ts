@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { routes } from "../../../supabase/functions/manage-members/handler.ts";
 import { stackEnv } from "../../stack.ts";
 import { type Answer, assertRefused, type Call, callFunction, functionsOf } from "../api.ts";
 import { connect } from "../clients.ts";
@@ -99,6 +100,19 @@ const ROUTES: readonly Route[] = [
   },
   { name: "join-code", method: "POST", path: () => "/join-code" },
 ];
+
+Deno.test("these tests know every route of an organization", () => {
+  const config = { CLERK_JWT_KEY: env.CLERK_JWT_KEY, CLERK_AUTHORIZED_PARTIES: [] };
+  const app = routes({ config, database: clients.admin, clerk: clerk.client });
+  const below = "/manage-members/:organizationId/";
+  const ours = app.routes.filter(({ path }) => path.startsWith(below))
+    .map(({ method, path }) => `${method} ${path.slice(below.length)}`);
+  assert.deepEqual(ours.sort(), ROUTES.map(({ method, name }) => `${method} ${name}`).sort());
+  const others = app.routes.filter(({ path }) => !path.startsWith(below));
+  assert.deepEqual(others.map(({ method, path }) => `${method} ${path}`), [
+    "POST /manage-members/join-requests",
+  ]);
+});
 
 async function createSubjects(): Promise<Subjects> {
   const team = await createTeam(clients, 9);
