@@ -1,5 +1,6 @@
 import { type Stack, startStack } from "../local/stack.ts";
 import { CACHE, CHECKOUT } from "../local/paths.ts";
+import type { StackEnv } from "../local/stack_env.ts";
 import { readCounts } from "./counts.ts";
 
 /*
@@ -12,6 +13,19 @@ import { readCounts } from "./counts.ts";
 const LOG = `${CACHE}/test-stack.log`;
 const REPORT = `${CACHE}/test-report.xml`;
 const SHOWN_LINES = 60;
+
+/** What must never reach a log. */
+const SECRETS = [
+  "SUPABASE_SECRET_KEY",
+  "DATABASE_URL",
+  "STRIPE_SECRET_KEY",
+  "STRIPE_WEBHOOK_SECRET",
+  "CLERK_SECRET_KEY",
+  "CLERK_WEBHOOK_SIGNING_SECRET",
+] as const satisfies readonly (keyof StackEnv)[];
+
+/** A JWT: header, claims and signature. */
+const SESSION_TOKEN = /eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/;
 
 /** Starts the tests' own stack, its log in a file. */
 async function ownStack(): Promise<Stack> {
@@ -60,6 +74,13 @@ async function showLog(): Promise<void> {
   console.error(lines.slice(-SHOWN_LINES).join("\n"));
 }
 
+/** Which secrets of the run its log has told, by their names; never what they are. */
+async function toldSecrets(env: StackEnv): Promise<string[]> {
+  const log = await Deno.readTextFile(LOG);
+  const told = SECRETS.filter((name) => log.includes(env[name]));
+  return SESSION_TOKEN.test(log) ? [...told, "a session token"] : told;
+}
+
 async function main(): Promise<number> {
   if (Deno.env.has("SUPABASE_URL")) return await runTests({});
   const stack = await ownStack();
@@ -68,6 +89,11 @@ async function main(): Promise<number> {
     code = await runTests({ ...stack.env });
   } finally {
     await stack.stop();
+  }
+  const told = await toldSecrets(stack.env);
+  if (told.length > 0) {
+    console.error(`The stack's log has told ${told.join(", ")}`);
+    return 1;
   }
   if (code !== 0) await showLog();
   return code;
