@@ -40,6 +40,9 @@ const settledSchema = z.union([
 /** How often Stripe's answer is fetched again because the subscription has moved meanwhile. */
 const ASK_LIMIT = 5;
 
+/** How much of Stripe's reason for a refusal is kept with the change. */
+const ERROR_LENGTH = 200;
+
 /**
  * Changes seats, plan or billing period. The database decides and makes the intent durable, Stripe
  * is asked with the intent's id as idempotency key, and what Stripe says settles it. When Stripe
@@ -135,17 +138,19 @@ async function takeBack(
   started: Started,
   refusal: ApiError,
 ): Promise<never> {
+  const reason = describeError(refusal.cause);
+  const p_error = reason.slice(0, ERROR_LENGTH);
   try {
     await answerOf(database.rpc("settle_seat_change", {
       p_seat_change_id: started.seatChangeId,
       p_answer: {},
-      p_error: describeError(refusal.cause).slice(0, 200),
+      p_error,
     }));
   } catch (error) {
     // Where even this fails the change stays open, which a sweep settles alike.
     await database.rpc("mark_seat_change_stuck", {
       p_seat_change_id: started.seatChangeId,
-      p_error: describeError(refusal.cause).slice(0, 200),
+      p_error,
     });
     await alert("seat change stuck", {
       function: "manage-seats",
@@ -155,7 +160,7 @@ async function takeBack(
       seats: started.seats,
       planBefore: started.planBefore,
       plan: started.plan,
-      refusal: describeError(refusal.cause),
+      refusal: reason,
       cause: describeError(error),
     });
     throw ApiError.of(
