@@ -28,6 +28,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
     "CLERK_JWT_KEY",
     "CLERK_AUTHORIZED_PARTIES",
   ],
+  "manage-members": ["CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"],
   "stripe-webhook": ["STRIPE_SECRET_KEY", "CLERK_SECRET_KEY"],
   "clerk-webhook": ["CLERK_SECRET_KEY"],
   "health": [],
@@ -38,6 +39,14 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
     "CLERK_AUTHORIZED_PARTIES",
   ],
 };
+
+Deno.test("the settings of every function are known here", async () => {
+  const functions: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${CHECKOUT}/supabase/functions`)) {
+    if (isDirectory && name !== "_shared") functions.push(name);
+  }
+  assert.deepEqual(Object.keys(NEEDED).sort(), functions.sort());
+});
 
 /** The stack's settings without any but these. */
 function only(names: readonly string[]): Record<string, string | undefined> {
