@@ -78,7 +78,8 @@ export interface Preview {
   readonly dueToday: number;
   readonly prorationDate: string | null;
   readonly effectiveAt: string;
-  readonly nextInvoice: { readonly date: string; readonly amount: number };
+  /** Null where the subscription ends before one. */
+  readonly nextInvoice: { readonly date: string; readonly amount: number } | null;
   readonly currency: string;
   /** Of a refusal. */
   readonly code?: string;

@@ -1,82 +1,19 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type Stripe from "stripe";
 import { createHandler } from "../../../supabase/functions/manage-seats/handler.ts";
 import { assertRefused } from "../api.ts";
 import type { Clients } from "../clients.ts";
-import { createOrganization } from "../organizations.ts";
+import { advanceTo, type ClockedSubscriber, createSubscriberAt } from "./clock.ts";
 import {
   callSeats,
   type Change,
   clickChange,
+  type Preview,
   preview,
   seatsOf,
-  type Subscriber,
   subscriptionOf,
 } from "./seats.ts";
-
-const HOUR = 60 * 60;
-
-/** The plans as the catalogue sells them. */
-const PLANS = {
-  pro: { rank: 1, min: 1, max: 20 },
-  max: { rank: 2, min: 21, max: 50 },
-  ultra: { rank: 3, min: 51, max: 100 },
-} as const;
-
-type Plan = keyof typeof PLANS;
-
-/** What can be paid for. */
-interface Terms {
-  readonly plan: Plan;
-  readonly billingPeriod: "monthly" | "yearly";
-  readonly seats: number;
-}
-
-/** Where a walk begins: what is bought, and when. */
-export interface Beginning extends Terms {
-  readonly at: number;
-}
-
-/** One step of a walk through time. */
-export type Step =
-  | { readonly kind: "wait"; readonly periods: number }
-  /** `delay`: seconds from the preview to the change. */
-  | { readonly kind: "change"; readonly wish: Terms; readonly delay: number }
-  | { readonly kind: "undo" };
-
-/** Terms that a plan sells. */
-export const terms: fc.Arbitrary<Terms> = fc.constantFrom(...Object.keys(PLANS) as Plan[])
-  .chain((plan) =>
-    fc.record({
-      plan: fc.constant(plan),
-      billingPeriod: fc.constantFrom("monthly" as const, "yearly" as const),
-      seats: fc.integer({ min: PLANS[plan].min, max: PLANS[plan].max }),
-    })
-  );
-
-/** A step, of any kind. */
-export const steps: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant("wait" as const),
-      periods: fc.oneof(
-        fc.double({ min: 0, max: 1.2, noNaN: true }),
-        fc.constantFrom(0.999_999_9, 1, 2),
-      ),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("change" as const),
-      wish: fc.oneof(terms, terms.map((one) => ({ ...one, seats: one.seats + 3 }))),
-      delay: fc.oneof(fc.constant(0), fc.nat(HOUR)),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("undo" as const) }) },
-);
+import { type Beginning, PLANS, type Step, type Terms } from "./walk_steps.ts";
 
 /** One organization's walk on a test clock, and beside it what it must lead to. */
 export class Walk {
@@ -89,8 +26,7 @@ export class Walk {
   private constructor(
     private readonly clients: Clients,
     private readonly base: string,
-    private readonly clock: string,
-    private readonly subscriber: Subscriber,
+    private readonly subscriber: ClockedSubscriber,
     { at, ...paid }: Beginning,
   ) {
     this.#now = at;
@@ -104,18 +40,12 @@ export class Walk {
     take: (walk: Walk) => Promise<void>,
     dependencies: Omit<Parameters<typeof createHandler>[0], "now">,
   ): Promise<void> {
-    const organization = await createOrganization(clients);
-    const { stripe } = clients;
-    const clock = await stripe.testHelpers.testClocks.create({ frozen_time: beginning.at });
-    const subscriber = {
-      ...organization,
-      ...await buyOn(clients, clock.id, organization, beginning),
-    };
+    const subscriber = await createSubscriberAt(clients, beginning.at, beginning);
     const now = () => walk.#now * 1000;
     const handler = createHandler({ ...dependencies, now });
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
     const base = `http://127.0.0.1:${server.addr.port}`;
-    const walk: Walk = new Walk(clients, base, clock.id, subscriber, beginning);
+    const walk: Walk = new Walk(clients, base, subscriber, beginning);
     try {
       await walk.#look();
       await walk.check();
@@ -204,9 +134,10 @@ export class Walk {
 
   /** Asserts the invoice that was shown to come next; a period that began late also ends late. */
   async #checkNextInvoice(
-    shown: { readonly date: string; readonly amount: number },
+    shown: Preview["nextInvoice"],
     late: number,
   ): Promise<void> {
+    assert(shown !== null);
     const next = await this.clients.stripe.invoices.createPreview({
       subscription: this.subscriber.subscriptionId,
     });
@@ -244,9 +175,7 @@ export class Walk {
   }
 
   async #advance(to: number): Promise<void> {
-    const { testClocks } = this.clients.stripe.testHelpers;
-    await testClocks.advance(this.clock, { frozen_time: to });
-    assert.equal((await testClocks.retrieve(this.clock)).status, "ready");
+    await advanceTo(this.clients, this.subscriber, to);
     this.#now = to;
     await this.#settle();
   }
@@ -280,34 +209,4 @@ export class Walk {
 function isSame(one: Terms, other: Terms): boolean {
   return one.plan === other.plan && one.seats === other.seats &&
     one.billingPeriod === other.billingPeriod;
-}
-
-/** Buys the first seats on a test clock, as somebody in Stripe's dashboard would. */
-async function buyOn(
-  { stripe, admin }: Clients,
-  clock: string,
-  { id, clerkId }: { readonly id: string; readonly clerkId: string },
-  { plan, billingPeriod, seats }: Terms,
-): Promise<{ sessionId: string; customerId: string; subscriptionId: string; itemId: string }> {
-  const customer = await stripe.customers.create({
-    test_clock: clock,
-    payment_method: "pm_card_visa",
-    invoice_settings: { default_payment_method: "pm_card_visa" },
-    metadata: { organization_id: id },
-  });
-  await admin.rpc("attach_stripe_customer", {
-    p_organization_id: id,
-    p_stripe_customer_id: customer.id,
-    p_actor: clerkId,
-  }).throwOnError();
-  const { data: [price] } = await stripe.prices.list({
-    lookup_keys: [`seatkeeper_${plan}_${billingPeriod}`],
-  });
-  const subscription = await stripe.subscriptions.create({
-    customer: customer.id,
-    items: [{ price: price?.id ?? "", quantity: seats }],
-    metadata: { organization_id: id, plan, billing_period: billingPeriod },
-  });
-  const itemId = subscription.items.data[0]?.id ?? "";
-  return { sessionId: "", customerId: customer.id, subscriptionId: subscription.id, itemId };
 }

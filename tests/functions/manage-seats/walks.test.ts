@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stackEnv } from "../../stack.ts";
 import { connect } from "../clients.ts";
-import { steps, terms, Walk } from "./walk.ts";
+import { Walk } from "./walk.ts";
+import { steps, terms } from "./walk_steps.ts";
 
 const clients = connect(stackEnv());
 const { admin, env, stripe } = clients;
