@@ -2199,7 +2199,7 @@ $function$;
 
 comment on function private.require_room_at_stripe(text,boolean) is 'Raises too_many_changes (429), with when to try again, for a change that would go past Stripe''s limits.';
 
-comment on function private.require_seat_change(public.organizations,text,text,integer) is 'What a change would be: its kind, and what was before. Raises no_subscription, seats_below_usage, nothing_to_change, change_scheduled, payment_overdue (409), downgrade_alone (422) and what private.require_approved() and private.require_plan() raise.';
+comment on function private.require_seat_change(public.organizations,text,text,integer) is 'What a change would be: its kind, and what was before. Raises no_subscription, seats_below_usage, nothing_to_change, change_scheduled, payment_overdue, trial_under_way (409), downgrade_alone (422) and what private.require_approved() and private.require_plan() raise.';
 
 CREATE OR REPLACE FUNCTION private.require_seat_change(p_organization public.organizations, p_plan text, p_billing_period text, p_seats integer)
  RETURNS public.seat_changes
@@ -2217,7 +2217,9 @@ begin
   select * into subscription from public.organization_subscriptions where organization_id = p_organization.id;
   select * into known from private.stripe_subscriptions
   where stripe_subscription_id = subscription.stripe_seat_subscription_id;
-  if private.seats_of(known) is distinct from known.quantity or known.quantity is null then
+  if known.status = 'unpaid' then
+    perform private.refuse(409, 'payment_overdue', 'The open invoice has to be paid first.');
+  elsif private.seats_of(known) is distinct from known.quantity or known.quantity is null then
     perform private.refuse(409, 'no_subscription', 'There is no subscription to change: buy one first.',
       jsonb_build_object('status', coalesce(subscription.status, 'none'), 'buyWith', 'create-seat-checkout-session'));
   end if;
@@ -2256,6 +2258,10 @@ begin
       jsonb_build_object('renewalSeats', subscription.renewal_seats, 'undoWith', 'DELETE scheduled-change'));
   elsif change.kind = 'now' and known.status = 'past_due' then
     perform private.refuse(409, 'payment_overdue', 'The open invoice has to be paid first.');
+  elsif known.status = 'trialing' and change.billing_period <> change.billing_period_before then
+    -- What a period that begins now does to a trial is not documented.
+    perform private.refuse(409, 'trial_under_way', 'The billing period can be changed once the trial is over.',
+      jsonb_build_object('trialEnd', change.period_end));
   end if;
   return change;
 end;
@@ -3793,6 +3799,8 @@ begin
     'after', private.price_of(change.plan, change.billing_period, change.seats),
     'periodEnd', change.period_end,
     'startsPeriod', change.billing_period <> change.billing_period_before,
+    'trialing', known.status = 'trialing',
+    'cancelAtPeriodEnd', known.cancel_at_period_end,
     'subscriptionId', change.stripe_subscription_id,
     'itemId', known.stripe_item_id,
     'customerId', (select stripe_customer_id from public.organization_subscriptions as s

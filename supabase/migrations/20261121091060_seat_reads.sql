@@ -70,6 +70,8 @@ begin
     'after', private.price_of(change.plan, change.billing_period, change.seats),
     'periodEnd', change.period_end,
     'startsPeriod', change.billing_period <> change.billing_period_before,
+    'trialing', known.status = 'trialing',
+    'cancelAtPeriodEnd', known.cancel_at_period_end,
     'subscriptionId', change.stripe_subscription_id,
     'itemId', known.stripe_item_id,
     'customerId', (select stripe_customer_id from public.organization_subscriptions as s

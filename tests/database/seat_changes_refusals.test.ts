@@ -103,7 +103,7 @@ Deno.test("without a subscription there is nothing to change", () =>
     await assertRefused(sql, organization, { seats: 6 }, 409, "no_subscription", details);
   }));
 
-for (const status of ["unpaid", "canceled", "incomplete", "incomplete_expired", "paused"]) {
+for (const status of ["canceled", "incomplete", "incomplete_expired", "paused"]) {
   Deno.test(`a subscription that is ${status} cannot be changed`, () =>
     withTransaction(async (sql) => {
       const { organization } = await subscribed(sql, { status });
@@ -126,6 +126,24 @@ Deno.test("while an invoice is open no more can be bought", () =>
     for (const wish of [{ seats: 12 }, { seats: 10, billingPeriod: "yearly" }]) {
       await assertRefused(sql, organization, wish, 409, "payment_overdue");
     }
+  }));
+
+Deno.test("a subscription that is unpaid has to be paid before it is changed", () =>
+  withTransaction(async (sql) => {
+    const { organization } = await subscribed(sql, { status: "unpaid" });
+    for (const wish of [{ seats: 12 }, { seats: 6 }]) {
+      await assertRefused(sql, organization, wish, 409, "payment_overdue");
+    }
+  }));
+
+Deno.test("the billing period of a trial stays until it is over", () =>
+  withTransaction(async (sql) => {
+    const { organization, subscription } = await subscribed(sql, { status: "trialing" });
+    const refusal = await refused(sql, organization, { seats: 10, billingPeriod: "yearly" });
+    assert.deepEqual([refusal.sqlstate, refusal.code], ["PT409", "trial_under_way"]);
+    const { trialEnd } = refusal.details as { trialEnd: string };
+    assert.equal(Date.parse(trialEnd) / 1000, subscription.periodEnd);
+    assert.equal((await startChange(sql, organization, { seats: 12 })).kind, "now");
   }));
 
 Deno.test("a plan or period that is not sold is refused with those that are", () =>

@@ -24,6 +24,8 @@ const previewSchema = z.object({
   after: priceSchema,
   periodEnd: z.string(),
   startsPeriod: z.boolean(),
+  trialing: z.boolean(),
+  cancelAtPeriodEnd: z.boolean(),
   subscriptionId: z.string(),
   itemId: z.string(),
   customerId: z.string(),
@@ -39,7 +41,7 @@ export interface PreviewWish {
 /**
  * What a change would cost, by Stripe's own preview. A change with the same `prorationDate` charges
  * exactly `dueToday` (Stripe: preview prorations). A change that would be refused is answered with
- * the refusal's code instead.
+ * the refusal's code instead. `nextInvoice` is null when the subscription ends before one.
  */
 export async function previewChange(
   dependencies: Dependencies,
@@ -69,15 +71,24 @@ export async function previewChange(
   }
   const prorationDate = Math.floor(now() / 1000);
   const price = await findPrice(stripe, preview.after.lookupKey);
-  const [today, next] = preview.kind === "now"
-    ? await Promise.all([
-      previewInvoice(stripe, preview, price, {
+  // Nothing is due in a trial: there is no time that has been billed.
+  const isCharged = preview.kind === "now" && !preview.trialing;
+  const [today, next] = await Promise.all([
+    isCharged
+      ? previewInvoice(stripe, preview, price, {
         proration_behavior: "always_invoice",
         proration_date: prorationDate,
-      }),
-      previewInvoice(stripe, preview, price, { proration_behavior: "none" }, "recurring"),
-    ])
-    : [null, await previewInvoice(stripe, preview, price, { proration_behavior: "none" })];
+      })
+      : null,
+    // Of a subscription that ends Stripe has no invoice to show.
+    preview.cancelAtPeriodEnd ? null : previewInvoice(
+      stripe,
+      preview,
+      price,
+      { proration_behavior: "none" },
+      isCharged ? "recurring" : "next",
+    ),
+  ]);
   return {
     outcome: preview.kind,
     before: costOf(preview.before),
@@ -85,15 +96,18 @@ export async function previewChange(
     dueToday: today?.amount_due ?? 0,
     prorationDate: today === null ? null : toIso(prorationDate),
     effectiveAt: preview.kind === "now" ? new Date(now()).toISOString() : preview.periodEnd,
-    nextInvoice: today === null
-      ? { date: toIso(next.period_end), amount: next.amount_due }
-      : invoiceAfter(today, next, preview.periodEnd),
+    nextInvoice: next && nextInvoice(today, next, preview.periodEnd),
     currency: preview.after.currency,
   };
 }
 
-/** The invoice after that of today: it begins with the credit that today's leaves. */
-function invoiceAfter(today: Stripe.Invoice, recurring: Stripe.Invoice, periodEnd: string): object {
+/** The invoice to come; where something is charged today it begins with the credit that this leaves. */
+function nextInvoice(
+  today: Stripe.Invoice | null,
+  next: Stripe.Invoice,
+  periodEnd: string,
+): object {
+  if (today === null) return { date: toIso(next.period_end), amount: next.amount_due };
   // A period that begins today is billed today, beside what is credited for the old one.
   const begun = today.lines.data.find(({ parent }) =>
     parent?.subscription_item_details?.proration === false
@@ -101,7 +115,7 @@ function invoiceAfter(today: Stripe.Invoice, recurring: Stripe.Invoice, periodEn
   const credit = today.total + today.starting_balance - today.amount_due;
   return {
     date: begun === undefined ? toIso(Date.parse(periodEnd) / 1000) : toIso(begun.period.end),
-    amount: Math.max(0, recurring.total + credit),
+    amount: Math.max(0, next.total + credit),
   };
 }
 
