@@ -136,18 +136,45 @@ Deno.test("capacityMessage() speaks French", () => {
   strictEqual(capacityMessage(usage(5, 2), "fr"), "3 sièges sur 5 sont disponibles.");
 });
 
-Deno.test("formatAmount() knows how many decimals a currency has", () => {
+const ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+  .split(" ");
+const THREE_DECIMAL = "bhd jod kwd omr tnd".split(" ");
+
+/** An amount as formatAmount() writes it in English, without what is no number. */
+function written(amount: number, currency: string): string {
+  return formatAmount(amount, currency, "en").replaceAll(/[^\d.,-]/g, "");
+}
+
+Deno.test("formatAmount() writes the symbol where the language does", () => {
   strictEqual(formatAmount(4700, "usd", "en"), "$47.00");
   strictEqual(formatAmount(4700, "jpy", "en"), "¥4,700");
   strictEqual(formatAmount(4700, "kwd", "en").replaceAll("\u00a0", " "), "KWD 4.700");
-  strictEqual(formatAmount(470000, "isk", "en").replaceAll("\u00a0", " "), "ISK 4,700");
-  for (
-    const [currency, shown] of [["ugx", "UGX 4,700"], ["huf", "HUF 4,700.00"], [
-      "twd",
-      "NT$4,700.00",
-    ], ["all", "ALL 4,700"]]
-  ) {
-    strictEqual(formatAmount(470000, currency ?? "", "en").replaceAll("\u00a0", " "), shown);
-  }
   strictEqual(formatAmount(-4750, "EUR", "fr").replaceAll(/\s/g, " "), "-47,50 €");
+});
+
+Deno.test("formatAmount() knows how many decimals Stripe writes a currency with, and drops none", () => {
+  for (const currency of Intl.supportedValuesOf("currency").map((code) => code.toLowerCase())) {
+    const expected = ZERO_DECIMAL.includes(currency)
+      ? "1,234,560"
+      : THREE_DECIMAL.includes(currency)
+      ? "1,234.560"
+      : "12,345.60";
+    strictEqual(written(1_234_560, currency), expected, currency);
+  }
+});
+
+Deno.test("formatAmount() writes Stripe's special cases with two decimals, and whole amounts short", () => {
+  for (
+    const [currency, whole, rest] of [
+      ["isk", "4,700", "4,700.50"],
+      ["ugx", "4,700", "4,700.50"],
+      ["huf", "4,700.00", "4,700.50"],
+      ["twd", "4,700.00", "4,700.50"],
+      ["all", "4,700", "4,700.50"],
+    ] as const
+  ) {
+    strictEqual(written(470_000, currency), whole);
+    strictEqual(written(470_050, currency), rest);
+    strictEqual(written(-470_050, currency), `-${rest}`);
+  }
 });

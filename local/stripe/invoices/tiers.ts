@@ -1,4 +1,5 @@
 import { Stripe } from "stripe";
+import { formatAmount } from "../../../supabase/functions/_shared/capacity.ts";
 
 /** A price with what is needed to compute with it. */
 export interface PricedProduct {
@@ -54,9 +55,7 @@ export function productId({ product }: Stripe.Price): string {
 
 /** An amount of money as people write it: `$10.00`. */
 export function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat("en-US", { style: "currency", currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return format.format(amount / 10 ** digits);
+  return formatAmount(amount, currency, "en");
 }
 
 interface Slice {

@@ -111,8 +111,9 @@ export function seatCost(price: PlanPrice, seats: number): SeatCost {
 
 /**
  * How many decimals Stripe writes a currency with, where it isn't two (Stripe: supported currencies,
- * zero-decimal and three-decimal currencies). `Intl` knows other numbers for some, such as none for
- * the Albanian lek.
+ * zero-decimal and three-decimal currencies). Its special cases have two: the Icelandic króna and the
+ * Ugandan shilling although nothing less than a whole one can be charged, the forint and the Taiwan
+ * dollar although no less can be paid out.
  */
 const DECIMALS: Readonly<Record<string, number>> = Object.fromEntries([
   ..."bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ").map((c) => [c, 0]),
@@ -120,15 +121,20 @@ const DECIMALS: Readonly<Record<string, number>> = Object.fromEntries([
 ]);
 
 /**
- * An amount for people, in the words of a language.
+ * An amount for people, in the words of a language, to the last unit.
  *
  * @param amount in the currency's smallest unit, as Stripe writes it.
  * @param currency ISO 4217, in any case.
  */
 export function formatAmount(amount: number, currency: string, locale: Locale): string {
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
   const decimals = DECIMALS[currency.toLowerCase()] ?? 2;
-  return format.format(amount / 10 ** decimals);
+  const unit = 10 ** decimals;
+  return new Intl.NumberFormat(locale, {
+    style: "currency",
+    currency,
+    // `Intl` rounds to fewer decimals for some, such as the Albanian lek.
+    ...(amount % unit === 0 ? {} : { minimumFractionDigits: decimals }),
+  }).format(amount / unit);
 }
 
 const messages = {

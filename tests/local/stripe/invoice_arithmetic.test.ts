@@ -185,6 +185,8 @@ Deno.test("periods keep the anchor's day and come back to it after a short month
 Deno.test("money is written with the digits of its currency", () => {
   assert.equal(money(123_456, "usd"), "$1,234.56");
   assert.equal(money(500, "jpy"), "¥500");
+  assert.equal(money(500, "kwd").replaceAll("\u00a0", " "), "KWD 0.500");
+  assert.equal(money(500, "isk").replaceAll("\u00a0", " "), "ISK 5");
 });
 
 Deno.test("an invoice's lines come from the tiers and add up to its total", () =>
