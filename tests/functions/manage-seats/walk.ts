@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type Stripe from "stripe";
 import { createHandler } from "../../../supabase/functions/manage-seats/handler.ts";
 import { assertRefused } from "../api.ts";
@@ -13,7 +14,35 @@ import {
   seatsOf,
   subscriptionOf,
 } from "./seats.ts";
-import { type Beginning, PLANS, type Step, type Terms } from "./walk_steps.ts";
+import { type Beginning, PLANS, type Step, steps, type Terms, terms } from "./walk_steps.ts";
+
+const FIRST = Date.UTC(2028, 0, 1) / 1000;
+const YEAR = 366 * 24 * 60 * 60;
+
+/** Takes random walks, one after the other, until one goes wrong. */
+export async function takeWalks(
+  clients: Clients,
+  { seed, walks, longest }: {
+    readonly seed: number;
+    readonly walks: number;
+    /** The most steps of one; each can be an invoice, of which a subscription takes 10 a minute. */
+    readonly longest: number;
+  },
+): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(terms, fc.integer({ min: FIRST, max: FIRST + YEAR })),
+      fc.array(steps, { minLength: 1, maxLength: longest }),
+      ([bought, at], taken) =>
+        Walk.run(clients, { ...bought, at }, async (walk) => {
+          for (const step of taken) await walk.take(step);
+          await walk.checkStripe();
+        }),
+    ),
+    // Shrinking would walk for minutes: the seed that is printed can be replayed.
+    { numRuns: walks, seed, endOnFailure: true },
+  );
+}
 
 /** One organization's walk on a test clock, and beside it what it must lead to. */
 export class Walk {
@@ -38,11 +67,18 @@ export class Walk {
     clients: Clients,
     beginning: Beginning,
     take: (walk: Walk) => Promise<void>,
-    dependencies: Omit<Parameters<typeof createHandler>[0], "now">,
   ): Promise<void> {
+    const { admin: database, env, stripe } = clients;
     const subscriber = await createSubscriberAt(clients, beginning.at, beginning);
+    const config = {
+      SITE_URL: env.SITE_URL,
+      ALLOWED_RETURN_ORIGINS: [],
+      CLERK_JWT_KEY: env.CLERK_JWT_KEY,
+      CLERK_AUTHORIZED_PARTIES: [env.SITE_URL],
+    };
+    const alert = () => Promise.reject(new Error("A change got stuck"));
     const now = () => walk.#now * 1000;
-    const handler = createHandler({ ...dependencies, now });
+    const handler = createHandler({ config, database, stripe, alert, now });
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
     const base = `http://127.0.0.1:${server.addr.port}`;
     const walk: Walk = new Walk(clients, base, subscriber, beginning);
