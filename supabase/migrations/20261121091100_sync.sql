@@ -178,42 +178,50 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  found_drift jsonb := '[]';
+  found_drift jsonb;
   ours public.organization_invitations;
   theirs jsonb;
-  next_status text;
 begin
-  for ours in
-    select i.* from public.organization_invitations as i
+  -- Each list is read once, into a hash: asked for "in", and not for "exists",
+  -- Postgres makes one whatever it thinks of the sizes.
+  with unlisted as (
+    select i.id, i.status,
+      case
+        when i.email in (
+          select private.normalize_email(listed.email) from jsonb_to_recordset(p_memberships) as listed (email text)
+        ) or i.clerk_user_id in (
+          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
+        ) then 'joined'
+        else 'revoked'
+      end as next_status
+    from public.organization_invitations as i
     where i.organization_id = p_organization.id and i.updated_at < p_started_at
       and (i.status = 'pending'
         or i.status = 'reserved' and i.held_until <= p_started_at
         or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
-      and not exists (
-        select from jsonb_array_elements(p_invitations) as listed (invitation)
-        where invitation ->> 'id' = i.clerk_invitation_id
-          -- What is known is the old one that was to be sent again, and not this.
-          or i.clerk_invitation_id is null and private.normalize_email(invitation ->> 'email') = i.email
-            and not exists (
-              select from public.organization_invitations as known
-              where known.clerk_invitation_id = invitation ->> 'id'
-            )
-      )
-  loop
-    next_status := case
-      when exists (
-        select from jsonb_array_elements(p_memberships) as listed (membership)
-        where private.normalize_email(membership ->> 'email') = ours.email
-          or membership ->> 'userId' = ours.clerk_user_id
-      ) then 'joined'
-      else 'revoked'
-    end;
-    update public.organization_invitations set status = next_status, held_until = null where id = ours.id;
-    found_drift := found_drift || private.drift(
-      case ours.status when 'reserved' then 'reservation_released' else 'invitation_ended' end,
-      coalesce(ours.clerk_invitation_id, ours.id::text), ours.status, next_status
-    );
-  end loop;
+      and case
+        when i.clerk_invitation_id is not null then i.clerk_invitation_id in (
+          select listed.id from jsonb_to_recordset(p_invitations) as listed (id text)
+        )
+        -- What is known is the old one that was to be sent again, and not this.
+        else i.email in (
+          select private.normalize_email(listed.email)
+          from jsonb_to_recordset(p_invitations) as listed (id text, email text)
+          where not exists (
+            select from public.organization_invitations as known where known.clerk_invitation_id = listed.id
+          )
+        )
+      end is not true
+  ), ended as (
+    update public.organization_invitations as i set status = u.next_status, held_until = null
+    from unlisted as u
+    where i.id = u.id
+    returning u.status as was, coalesce(i.clerk_invitation_id, i.id::text) as id, i.status
+  )
+  select coalesce(jsonb_agg(private.drift(
+    case was when 'reserved' then 'reservation_released' else 'invitation_ended' end, id, was, status
+  ) -> 0), '[]') into found_drift
+  from ended;
 
   for theirs in
     select invitation from jsonb_array_elements(p_invitations) as listed (invitation)
@@ -255,28 +263,34 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  found_drift jsonb := '[]';
+  found_drift jsonb;
   ours public.organization_members;
   theirs jsonb;
 begin
-  for ours in
-    select m.* from public.organization_members as m
+  with unlisted as (
+    select m.id, case when m.clerk_membership_id is null then 'requested' else 'removed' end as next_status
+    from public.organization_members as m
     where m.organization_id = p_organization.id and m.status = 'active'
       and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
-      and not exists (
-        select from jsonb_array_elements(p_memberships) as listed (membership)
-        where membership ->> 'id' = m.clerk_membership_id
-          or m.clerk_membership_id is null and membership ->> 'userId' = m.clerk_user_id
-      )
-  loop
+      and case
+        when m.clerk_membership_id is not null then m.clerk_membership_id in (
+          select listed.id from jsonb_to_recordset(p_memberships) as listed (id text)
+        )
+        else m.clerk_user_id in (
+          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
+        )
+      end is not true
+  ), ended as (
     -- Whom Clerk never heard of is a request again, and can be approved anew.
-    update public.organization_members
-    set status = case when ours.clerk_membership_id is null then 'requested' else 'removed' end, held_until = null
-    where id = ours.id;
-    found_drift := found_drift || case when ours.clerk_membership_id is null
-      then private.drift('approval_released', ours.clerk_user_id, 'active', 'requested')
-      else private.drift('member_extra', ours.clerk_user_id, 'active', 'removed') end;
-  end loop;
+    update public.organization_members as m set status = u.next_status, held_until = null
+    from unlisted as u
+    where m.id = u.id
+    returning m.clerk_user_id, m.status
+  )
+  select coalesce(jsonb_agg(private.drift(
+    case status when 'requested' then 'approval_released' else 'member_extra' end, clerk_user_id, 'active', status
+  ) -> 0), '[]') into found_drift
+  from ended;
 
   for theirs in
     select membership from jsonb_array_elements(p_memberships) as listed (membership)
