@@ -2490,9 +2490,9 @@ begin
   where id = p_invitation_id and organization_id = p_organization.id;
   if ours.id is null then
     return 'unknown';
-  elsif (p_result ->> 'refused')::boolean then
+  elsif (p_result ->> 'refused')::boolean or (p_result ->> 'unknown')::boolean then
     update public.organization_invitations set status = 'revoked', held_until = null
-    where id = ours.id and status = 'reserved'
+    where id = ours.id and status = case when (p_result ->> 'unknown')::boolean then 'pending' else 'reserved' end
     returning * into ours;
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
@@ -3362,7 +3362,13 @@ declare
 begin
   perform private.set_cause(p_actor, 'approve_member');
   member := private.lock_request(p_member_id, p_clerk_org_id);
-  if member.status = 'active' then
+  if member.status = 'active' and member.clerk_membership_id is not null then
+    return member;
+  elsif member.status = 'active' then
+    -- Clerk is about to be asked again: a hold that has lapsed must not end meanwhile.
+    update public.organization_members set held_until = clock_timestamp() + private.hold_time()
+    where id = p_member_id
+    returning * into member;
     return member;
   elsif member.status <> 'requested' then
     perform private.refuse(409, 'request_closed', 'The request is no longer open.',
@@ -3391,7 +3397,7 @@ begin
 end;
 $function$;
 
-comment on function public.approve_member(uuid,text,text) is 'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned as it is. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
+comment on function public.approve_member(uuid,text,text) is 'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned, and held anew while Clerk has no membership of his. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
 
 grant execute on function public.approve_member(uuid,text,text) to service_role;
 
@@ -4159,7 +4165,7 @@ begin
 end;
 $function$;
 
-comment on function public.settle_invitations(uuid,jsonb,text) is 'Records how Clerk answered. p_results: [{ invitationId, status: pending | accepted | revoked | expired, invitation: { id, email, role, invitedBy, userId, createdAt, updatedAt, expiresAt } } | { invitationId, refused: true }], invitationId being ours. Returns [{ invitationId, state }]: the state it has now (a refused reservation is revoked, its seat free), or late when the reservation had lapsed and its seat is taken: revoke it in Clerk. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+comment on function public.settle_invitations(uuid,jsonb,text) is 'Records how Clerk answered. p_results: [{ invitationId, status: pending | accepted | revoked | expired, invitation: { id, email, role, invitedBy, userId, createdAt, updatedAt, expiresAt } } | { invitationId, refused: true } | { invitationId, unknown: true }], invitationId being ours. Returns [{ invitationId, state }]: the state it has now (a reservation that Clerk refused, or an invitation that it does not know, is revoked, its seat free), or late when the reservation had lapsed and its seat is taken: revoke it in Clerk. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 grant execute on function public.settle_invitations(uuid,jsonb,text) to service_role;
 

@@ -143,9 +143,9 @@ begin
   where id = p_invitation_id and organization_id = p_organization.id;
   if ours.id is null then
     return 'unknown';
-  elsif (p_result ->> 'refused')::boolean then
+  elsif (p_result ->> 'refused')::boolean or (p_result ->> 'unknown')::boolean then
     update public.organization_invitations set status = 'revoked', held_until = null
-    where id = ours.id and status = 'reserved'
+    where id = ours.id and status = case when (p_result ->> 'unknown')::boolean then 'pending' else 'reserved' end
     returning * into ours;
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
@@ -189,7 +189,7 @@ end;
 $$;
 
 comment on function public.settle_invitations(uuid, jsonb, text) is
-  'Records how Clerk answered. p_results: [{ invitationId, status: pending | accepted | revoked | expired, invitation: { id, email, role, invitedBy, userId, createdAt, updatedAt, expiresAt } } | { invitationId, refused: true }], invitationId being ours. Returns [{ invitationId, state }]: the state it has now (a refused reservation is revoked, its seat free), or late when the reservation had lapsed and its seat is taken: revoke it in Clerk. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+  'Records how Clerk answered. p_results: [{ invitationId, status: pending | accepted | revoked | expired, invitation: { id, email, role, invitedBy, userId, createdAt, updatedAt, expiresAt } } | { invitationId, refused: true } | { invitationId, unknown: true }], invitationId being ours. Returns [{ invitationId, state }]: the state it has now (a reservation that Clerk refused, or an invitation that it does not know, is revoked, its seat free), or late when the reservation had lapsed and its seat is taken: revoke it in Clerk. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 create function public.start_resend(
   p_organization_id uuid,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { clerkMembership, lapseHolds } from "./claims.ts";
 import { approveMember } from "./commands.ts";
 import { only, refusalIn, withTransaction } from "./connection.ts";
 import { addRequest, requestBy } from "./join_requests.ts";
@@ -10,6 +11,7 @@ import {
   setSeats,
 } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
+import { sync } from "./sync_leases.ts";
 
 Deno.test("approve_member() refuses the sixth of five", () =>
   withTransaction(async (sql) => {
@@ -146,4 +148,27 @@ Deno.test("approve_member() refuses a request of someone who has become a member
     const refusal = await refusalIn(sql, (sql) => approveMember(sql, request.id));
 
     assert.deepEqual([refusal.sqlstate, refusal.code], ["PT409", "already_member"]);
+  }));
+
+Deno.test("approving again renews the hold for as long as Clerk has no membership", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeOrganization(sql, { seats: 5, queued: true });
+    const request = await addRequest(sql, organization);
+    await approveMember(sql, request.id);
+    await lapseHolds(sql, organization);
+
+    assert.equal((await approveMember(sql, request.id)).status, "active");
+
+    // Clerk is at work on it: a sync that does not find the membership yet leaves the seat alone.
+    assert.deepEqual(await sync(sql, organization, { memberships: [], invitations: [] }), []);
+    assert.equal((await numbersOf(sql, organization)).used, 1);
+    const membership = clerkMembership(request.userId, "ann@example.com");
+    await sql`
+      select public.settle_member(
+        ${request.id}, ${JSON.stringify({ membership, removed: false })}::text::jsonb, 'user_admin'
+      )`;
+    await approveMember(sql, request.id);
+    const rows = await sql`
+      select held_until from public.organization_members where id = ${request.id}`;
+    assert.equal(only(rows)["held_until"], null);
   }));

@@ -5,7 +5,7 @@ import { ApiError } from "../_shared/errors.ts";
 import { askClerk, type Reply, RETRY_AFTER, toError } from "./clerk_reply.ts";
 import type { Dependencies } from "./handler.ts";
 import type { Outcome, Reserved } from "./invitation_calls.ts";
-import { type Inviter, recordState, releaseSeat } from "./invitation_records.ts";
+import { type Inviter, recordState, recordUnknown, releaseSeat } from "./invitation_records.ts";
 import type { Invitation } from "./invitations.ts";
 import { InvitationRun } from "./invitation_run.ts";
 import { readSeats, requireOrganization, type Seats } from "./organization.ts";
@@ -125,7 +125,7 @@ type Ended = "accepted" | "revoked" | "expired";
 
 /**
  * Revokes an invitation in Clerk and records it. Where Clerk refuses, or nobody knows how it ended,
- * Clerk is asked what the invitation is, and that is recorded.
+ * Clerk is asked what the invitation is, and that is recorded: one that it does not know is over.
  *
  * @returns how it ended in truth.
  */
@@ -147,6 +147,11 @@ export async function endInvitation(
   if (revoked.kind === "done") return await record(revoked.answer, "revoked");
   if (revoked.kind === "limited") return revoked;
   const known = await askClerk(organizations.getOrganizationInvitation(sent));
+  if (known.kind === "refused" && known.status === 404) {
+    const state = await recordUnknown(dependencies, inviter, invitationId);
+    const isAccepted = state === "accepted" || state === "joined";
+    return { kind: "done", answer: isAccepted ? "accepted" : "revoked" };
+  }
   if (known.kind !== "done") return known;
   const { status } = known.answer;
   if (status === undefined || status === "pending") return revoked;

@@ -88,6 +88,16 @@ export async function releaseSeat(
   await settle(dependencies, inviter, [{ invitationId, refused: true }]);
 }
 
+/** Ends an invitation of which Clerk knows nothing; returns the state it is in here. */
+export async function recordUnknown(
+  dependencies: Dependencies,
+  inviter: Inviter,
+  invitationId: string,
+): Promise<string | undefined> {
+  const results = [{ invitationId, unknown: true }];
+  return (await settle(dependencies, inviter, results)).get(invitationId);
+}
+
 /** What the rows say of people whose outcome nobody has seen: an event may have told meanwhile. */
 export async function readOutcomes(
   { database }: Dependencies,
