@@ -1528,7 +1528,11 @@ begin
       and not exists (
         select from public.organization_invitations as i
         where i.clerk_invitation_id = invitation ->> 'id'
-          and (i.status = 'pending' or i.updated_at >= p_started_at)
+          and (i.updated_at >= p_started_at
+            or (i.organization_id, i.status, i.email, i.role, i.expires_at) = (
+              p_organization.id, 'pending', private.normalize_email(invitation ->> 'email'), invitation ->> 'role',
+              (invitation ->> 'expiresAt')::timestamptz
+            ))
       )
   loop
     -- Clerk invites nobody twice at once: what it lists is what was reserved.
@@ -1539,12 +1543,18 @@ begin
     select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_invitations
-    set status = 'pending', expires_at = (theirs ->> 'expiresAt')::timestamptz where id = ours.id;
+    set organization_id = p_organization.id, status = 'pending', email = private.normalize_email(theirs ->> 'email'),
+        role = theirs ->> 'role', expires_at = (theirs ->> 'expiresAt')::timestamptz
+    where id = ours.id;
     perform private.record_invitation(p_organization, theirs, 'pending');
-    found_drift := found_drift || private.drift(
-      case ours.status when 'reserved' then 'reservation_adopted' else 'invitation_missing' end,
-      theirs ->> 'id', ours.status, 'pending'
-    );
+    found_drift := found_drift || case
+      when (ours.organization_id, ours.status) = (p_organization.id, 'pending')
+        then private.drift('invitation_details', theirs ->> 'id',
+          concat_ws(' ', ours.email, ours.role, ours.expires_at),
+          concat_ws(' ', theirs ->> 'email', theirs ->> 'role', (theirs ->> 'expiresAt')::timestamptz))
+      when ours.status = 'reserved' then private.drift('reservation_adopted', theirs ->> 'id', ours.status, 'pending')
+      else private.drift('invitation_missing', theirs ->> 'id', ours.status, 'pending')
+    end;
   end loop;
   return found_drift;
 end;
@@ -1593,7 +1603,9 @@ begin
       select from public.organization_members as m
       where m.clerk_membership_id = membership ->> 'id'
         and (m.updated_at >= p_started_at or m.held_until > p_started_at
-          or m.status = 'active' and m.role = membership ->> 'role')
+          or (m.organization_id, m.status, m.clerk_user_id, m.role)
+              = (p_organization.id, 'active', membership ->> 'userId', membership ->> 'role')
+            and m.email is not distinct from coalesce(private.normalize_email(membership ->> 'email'), m.email))
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
@@ -1603,12 +1615,17 @@ begin
       and status = 'active' and id <> ours.id;
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_members
-    set status = 'active', role = theirs ->> 'role' where id = ours.id;
+    set organization_id = p_organization.id, status = 'active', clerk_user_id = theirs ->> 'userId',
+        email = coalesce(private.normalize_email(theirs ->> 'email'), email), role = theirs ->> 'role'
+    where id = ours.id;
     perform private.record_membership(p_organization, theirs, false);
     found_drift := found_drift || case
-      when ours.status = 'active'
-        then private.drift('member_role', ours.clerk_user_id, ours.role, theirs ->> 'role')
-      else private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
+      when (ours.organization_id, ours.status) is distinct from (p_organization.id, 'active')
+        then private.drift('member_missing', theirs ->> 'userId', ours.status, 'active')
+      when ours.role <> theirs ->> 'role'
+        then private.drift('member_role', theirs ->> 'userId', ours.role, theirs ->> 'role')
+      else private.drift('member_details', theirs ->> 'userId',
+        concat_ws(' ', ours.clerk_user_id, ours.email), concat_ws(' ', theirs ->> 'userId', theirs ->> 'email'))
     end;
   end loop;
   update public.organization_members set held_until = null
