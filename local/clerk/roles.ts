@@ -44,6 +44,12 @@ const ROLES: readonly Role[] = [
     name: "Member",
     permissions: ["org:sys_memberships:read", `org:${FEATURE}:read`],
   },
+  // A custom role, for products whose auditors need no seat.
+  {
+    key: "org:auditor",
+    name: "Auditor",
+    permissions: ["org:sys_memberships:read", `org:${FEATURE}:read`],
+  },
 ];
 
 /** The role with this key. Throws a 404 that names the parameter where there is none. */
