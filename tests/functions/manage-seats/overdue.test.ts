@@ -3,6 +3,7 @@ import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
 import { buySeats } from "../checkout.ts";
 import { connect } from "../clients.ts";
+import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import { advanceTo, periodOf } from "./clock.ts";
 import {
   afterwards,
@@ -153,5 +154,31 @@ for (const delivery of DELIVERIES) {
     assert.equal(await tryToInvite(clients, team), "invited");
     await change(clients, again, { seats: 6 });
     await assertSeen(clients, team, { purchasedSeats: 6 });
+  });
+}
+
+for (const order of ["lifo", "shuffled"] as const) {
+  Deno.test(`months of overdue and paid renewals that are told late, ${order}, leave what Stripe has`, async () => {
+    const team = await createTeamAt(clients, FUTURE);
+    await replaceCard(clients, team, "pm_card_chargeCustomerFail");
+    const contains = team.customerId;
+    await stripeControl.settle({ contains });
+    const lost = await stripeControl.addPolicy({ contains, kind: "drop", times: 0 });
+    for (let month = 0; month < 3; month++) {
+      const { end } = await periodOf(clients, team);
+      await advanceTo(clients, team, end + 4 * DAY);
+      await payInvoice(team);
+    }
+    await stripeControl.removePolicy(lost);
+
+    // Without the events about invoices, for which Stripe is asked.
+    const type = "customer.subscription.updated";
+    const told = await stripeControl.replay({ contains, type, order });
+
+    assert(told.length > 6);
+    const paid = { status: "active", purchasedSeats: 5, graceUntil: null, membersCount: 3 };
+    await assertSeen(clients, team, paid);
+    assert.deepEqual(await syncUntilAgreed(clients, team), []);
+    await assertSeen(clients, team, paid);
   });
 }
