@@ -1360,6 +1360,17 @@ $function$;
 
 comment on function private.organization_of_customer(jsonb) is 'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
 
+CREATE OR REPLACE FUNCTION private.prepare_move(p_organization_id uuid, p_from_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select public.sync_organization_counts(id) from public.organizations
+  where id = p_from_id and id <> p_organization_id;
+$function$;
+
+comment on function private.prepare_move(uuid,uuid) is 'Locks the organization that a row has got into by mistake, before the row as a sync of that one does, and counts it, since the row is to be counted out of it.';
+
 CREATE OR REPLACE FUNCTION private.price_of(p_plan text, p_billing_period text, p_seats integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -1528,9 +1539,10 @@ begin
       and not exists (
         select from public.organization_invitations as i
         where i.clerk_invitation_id = invitation ->> 'id'
+          and i.organization_id = p_organization.id
           and (i.updated_at >= p_started_at
-            or (i.organization_id, i.status, i.email, i.role, i.expires_at) = (
-              p_organization.id, 'pending', private.normalize_email(invitation ->> 'email'), invitation ->> 'role',
+            or (i.status, i.email, i.role, i.expires_at) = (
+              'pending', private.normalize_email(invitation ->> 'email'), invitation ->> 'role',
               (invitation ->> 'expiresAt')::timestamptz
             ))
       )
@@ -1541,6 +1553,7 @@ begin
       and status = 'reserved'
       and not exists (select from public.organization_invitations where clerk_invitation_id = theirs ->> 'id');
     select * into ours from public.organization_invitations where clerk_invitation_id = theirs ->> 'id';
+    perform private.prepare_move(p_organization.id, ours.organization_id);
     -- Only here may a state go back: Clerk's list is the truth, an event is not.
     update public.organization_invitations
     set organization_id = p_organization.id, status = 'pending', email = private.normalize_email(theirs ->> 'email'),
@@ -1602,13 +1615,14 @@ begin
     where membership ->> 'userId' is not null and not exists (
       select from public.organization_members as m
       where m.clerk_membership_id = membership ->> 'id'
+        and m.organization_id = p_organization.id
         and (m.updated_at >= p_started_at or m.held_until > p_started_at
-          or (m.organization_id, m.status, m.clerk_user_id, m.role)
-              = (p_organization.id, 'active', membership ->> 'userId', membership ->> 'role')
+          or (m.status, m.clerk_user_id, m.role) = ('active', membership ->> 'userId', membership ->> 'role')
             and m.email is not distinct from coalesce(private.normalize_email(membership ->> 'email'), m.email))
     )
   loop
     select * into ours from public.organization_members where clerk_membership_id = theirs ->> 'id';
+    perform private.prepare_move(p_organization.id, ours.organization_id);
     -- Clerk has one membership of a person: this one.
     update public.organization_members set status = 'removed'
     where organization_id = p_organization.id and clerk_user_id = theirs ->> 'userId'
