@@ -1,5 +1,5 @@
 import type { ReplayResult } from "./deliveries.ts";
-import type { PolicyInput } from "./delivery_policies.ts";
+import type { Policy, PolicyInput } from "./delivery_policies.ts";
 import type { Delivery, DeliveryOrder } from "./delivery_records.ts";
 import type { Fault, FaultInput } from "./faults.ts";
 
@@ -39,6 +39,11 @@ export class EmulatorControl {
   /** Decides what becomes of coming deliveries; resolves to the policy's id. */
   async addPolicy(policy: PolicyInput): Promise<string> {
     return (await this.request<{ id: string }>("POST", "/deliveries/policies", policy)).id;
+  }
+
+  /** Lists the policies, with how many deliveries each has been asked about and has struck. */
+  policies(): Promise<Policy[]> {
+    return this.request("GET", "/deliveries/policies");
   }
 
   /** Removes one policy. */

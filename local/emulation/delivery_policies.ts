@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Delivery, matchesDelivery } from "./delivery_records.ts";
 
@@ -8,6 +9,10 @@ const policyInput = z.strictObject({
   kind: z.enum(["drop", "duplicate", "hold", "delay"]),
   /** How many deliveries it applies to; 0 means until it is removed. */
   times: z.int().min(0).default(1),
+  /** Which part of those that match it applies to, chosen at random. */
+  share: z.number().min(0).max(1).default(1),
+  /** The same seed chooses the same again: the first that match, say, and the fifth. */
+  seed: z.int().default(0),
   delayMs: z.number().min(0).default(0),
   /** How many more of the same `duplicate` sends. */
   copies: z.int().min(1).default(1),
@@ -16,8 +21,8 @@ const policyInput = z.strictObject({
 /** What `POST /_emulator/deliveries/policies` takes. */
 export type PolicyInput = z.input<typeof policyInput>;
 
-/** A policy as the control routes list it. */
-export type Policy = z.output<typeof policyInput> & { id: string; hits: number };
+/** A policy as the control routes list it: how many deliveries it was asked about, and applied to. */
+export type Policy = z.output<typeof policyInput> & { id: string; asked: number; hits: number };
 
 /** What the policies make of a new delivery. */
 export interface PolicyVerdict {
@@ -35,7 +40,8 @@ export class DeliveryPolicies {
 
   /** Adds a policy. Throws a `ZodError` for wrong input. */
   add(input: PolicyInput): Policy {
-    const policy = { ...policyInput.parse(input), id: `policy_${crypto.randomUUID()}`, hits: 0 };
+    const id = `policy_${crypto.randomUUID()}`;
+    const policy = { ...policyInput.parse(input), id, asked: 0, hits: 0 };
     this.#policies.set(policy.id, policy);
     return policy;
   }
@@ -61,6 +67,8 @@ export class DeliveryPolicies {
     for (const policy of this.#policies.values()) {
       if (policy.times !== 0 && policy.hits >= policy.times) continue;
       if (!matchesDelivery(delivery, { contains: policy.contains, type: policy.type })) continue;
+      policy.asked += 1;
+      if (!isChosen(policy)) continue;
       policy.hits += 1;
       if (policy.kind === "drop") verdict.state = "dropped";
       if (policy.kind === "hold" && verdict.state === "pending") verdict.state = "held";
@@ -69,4 +77,9 @@ export class DeliveryPolicies {
     }
     return verdict;
   }
+}
+
+function isChosen({ share, seed, asked }: Policy): boolean {
+  const random = createHash("sha256").update(`${seed} ${asked}`).digest().readUInt32BE();
+  return random < share * 2 ** 32;
 }

@@ -17,8 +17,8 @@ const retryInput = z.strictObject(match);
  * - `GET /?contains=&type=&status=` lists deliveries.
  * - `POST /settle { contains?, type?, timeoutMs? }` answers with the matching deliveries as soon as
  *   none of them is pending; 408 (with them as well) after the timeout.
- * - `POST /policies { contains?, type?, kind, times?, delayMs?, copies? }` → `{ id }`; `GET` lists
- *   the policies; `DELETE` removes all of them or, at `/policies/:id`, one.
+ * - `POST /policies { contains?, type?, kind, times?, share?, seed?, delayMs?, copies? }` → `{ id }`;
+ *   `GET` lists the policies; `DELETE` removes all of them or, at `/policies/:id`, one.
  * - `POST /release { contains?, type?, order? }` sends the held ones, one after the other.
  * - `POST /replay { contains?, type?, times?, order? }` sends past events again and answers how each
  *   one was answered.

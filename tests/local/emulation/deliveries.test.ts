@@ -133,6 +133,27 @@ Deno.test("a drop policy loses what it matches, as often as it says", () =>
     assert.deepEqual(ids(receiver).sort(), ["evt_1", "evt_2"]);
   }));
 
+Deno.test("a policy with a share strikes at random, and with the same seed the same again", () =>
+  withOutbox(async ({ control, send }) => {
+    const lost: (readonly string[])[] = [];
+    for (const seed of [7, 7, 8]) {
+      const policy = await control.addPolicy({ kind: "drop", times: 0, share: 0.25, seed });
+      const run = `run${lost.length}`;
+      for (let n = 0; n < 100; n++) send(`${run} ${n}`);
+      const dropped = await control.deliveries({ contains: run, status: "dropped" });
+      lost.push(dropped.map(({ eventId }) => eventId.slice(run.length)));
+      assert.deepEqual((await control.policies()).map(({ asked, hits }) => [asked, hits]), [
+        [100, dropped.length],
+      ]);
+      await control.removePolicy(policy);
+    }
+    const [first, again, other] = lost;
+    assert.deepEqual(again, first);
+    assert.notDeepEqual(other, first);
+    for (const { length } of lost) assert(length > 10 && length < 45, `${length} of 100 were lost`);
+    await control.settle();
+  }));
+
 Deno.test("a duplicate policy sends copies of the same event", () =>
   withOutbox(async ({ control, receiver, send }) => {
     await control.addPolicy({ kind: "duplicate", type: "thing.created", copies: 2 });
