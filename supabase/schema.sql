@@ -715,6 +715,98 @@ $function$;
 
 comment on function private.end_organization(uuid,timestamp with time zone) is 'Clerk has deleted the organization: everyone''s seat is free. Clerk does not document whether it also sends the membership events.';
 
+comment on function private.end_unlisted_invitations(uuid,jsonb,jsonb,timestamp with time zone) is 'Ends our invitations that Clerk does not list as pending; returns which.';
+
+CREATE OR REPLACE FUNCTION private.end_unlisted_invitations(p_organization_id uuid, p_invitations jsonb, p_memberships jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb;
+begin
+  -- Each list is read once, into a hash: asked for "in", and not for "exists",
+  -- Postgres makes one whatever it thinks of the sizes.
+  with unlisted as (
+    select i.id, i.status,
+      case
+        when i.email in (
+          select private.normalize_email(listed.email) from jsonb_to_recordset(p_memberships) as listed (email text)
+        ) or i.clerk_user_id in (
+          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
+        ) then 'joined'
+        else 'revoked'
+      end as next_status
+    from public.organization_invitations as i
+    where i.organization_id = p_organization_id and i.updated_at < p_started_at
+      and (i.status = 'pending'
+        or i.status = 'reserved' and i.held_until <= p_started_at
+        or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
+      and case
+        when i.clerk_invitation_id is not null then i.clerk_invitation_id in (
+          select listed.id from jsonb_to_recordset(p_invitations) as listed (id text)
+        )
+        -- What is known is the old one that was to be sent again, and not this.
+        else i.email in (
+          select private.normalize_email(listed.email)
+          from jsonb_to_recordset(p_invitations) as listed (id text, email text)
+          where not exists (
+            select from public.organization_invitations as known where known.clerk_invitation_id = listed.id
+          )
+        )
+      end is not true
+  ), ended as (
+    update public.organization_invitations as i set status = u.next_status, held_until = null
+    from unlisted as u
+    where i.id = u.id
+    returning u.status as was, coalesce(i.clerk_invitation_id, i.id::text) as id, i.status
+  )
+  select coalesce(jsonb_agg(private.drift(
+    case was when 'reserved' then 'reservation_released' else 'invitation_ended' end, id, was, status
+  ) -> 0), '[]') into found_drift
+  from ended;
+  return found_drift;
+end;
+$function$;
+
+comment on function private.end_unlisted_members(uuid,jsonb,timestamp with time zone) is 'Ends our active members whom Clerk does not list; returns which.';
+
+CREATE OR REPLACE FUNCTION private.end_unlisted_members(p_organization_id uuid, p_memberships jsonb, p_started_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  found_drift jsonb;
+begin
+  with unlisted as (
+    select m.id, case when m.clerk_membership_id is null then 'requested' else 'removed' end as next_status
+    from public.organization_members as m
+    where m.organization_id = p_organization_id and m.status = 'active'
+      and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
+      and case
+        when m.clerk_membership_id is not null then m.clerk_membership_id in (
+          select listed.id from jsonb_to_recordset(p_memberships) as listed (id text)
+        )
+        else m.clerk_user_id in (
+          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
+        )
+      end is not true
+  ), ended as (
+    -- Whom Clerk never heard of is a request again, and can be approved anew.
+    update public.organization_members as m set status = u.next_status, held_until = null
+    from unlisted as u
+    where m.id = u.id
+    returning m.clerk_user_id, m.status
+  )
+  select coalesce(jsonb_agg(private.drift(
+    case status when 'requested' then 'approval_released' else 'member_extra' end, clerk_user_id, 'active', status
+  ) -> 0), '[]') into found_drift
+  from ended;
+  return found_drift;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.expire_invitations(p_organization_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -1488,51 +1580,12 @@ CREATE OR REPLACE FUNCTION private.reconcile_invitations(p_organization public.o
  SET search_path TO ''
 AS $function$
 declare
-  found_drift jsonb;
+  found_drift jsonb := private.end_unlisted_invitations(
+    p_organization.id, p_invitations, p_memberships, p_started_at
+  );
   ours public.organization_invitations;
   theirs jsonb;
 begin
-  -- Each list is read once, into a hash: asked for "in", and not for "exists",
-  -- Postgres makes one whatever it thinks of the sizes.
-  with unlisted as (
-    select i.id, i.status,
-      case
-        when i.email in (
-          select private.normalize_email(listed.email) from jsonb_to_recordset(p_memberships) as listed (email text)
-        ) or i.clerk_user_id in (
-          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
-        ) then 'joined'
-        else 'revoked'
-      end as next_status
-    from public.organization_invitations as i
-    where i.organization_id = p_organization.id and i.updated_at < p_started_at
-      and (i.status = 'pending'
-        or i.status = 'reserved' and i.held_until <= p_started_at
-        or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
-      and case
-        when i.clerk_invitation_id is not null then i.clerk_invitation_id in (
-          select listed.id from jsonb_to_recordset(p_invitations) as listed (id text)
-        )
-        -- What is known is the old one that was to be sent again, and not this.
-        else i.email in (
-          select private.normalize_email(listed.email)
-          from jsonb_to_recordset(p_invitations) as listed (id text, email text)
-          where not exists (
-            select from public.organization_invitations as known where known.clerk_invitation_id = listed.id
-          )
-        )
-      end is not true
-  ), ended as (
-    update public.organization_invitations as i set status = u.next_status, held_until = null
-    from unlisted as u
-    where i.id = u.id
-    returning u.status as was, coalesce(i.clerk_invitation_id, i.id::text) as id, i.status
-  )
-  select coalesce(jsonb_agg(private.drift(
-    case was when 'reserved' then 'reservation_released' else 'invitation_ended' end, id, was, status
-  ) -> 0), '[]') into found_drift
-  from ended;
-
   for theirs in
     select invitation from jsonb_array_elements(p_invitations) as listed (invitation)
     where (invitation ->> 'expiresAt')::timestamptz > clock_timestamp()
@@ -1581,35 +1634,10 @@ CREATE OR REPLACE FUNCTION private.reconcile_memberships(p_organization public.o
  SET search_path TO ''
 AS $function$
 declare
-  found_drift jsonb;
+  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at);
   ours public.organization_members;
   theirs jsonb;
 begin
-  with unlisted as (
-    select m.id, case when m.clerk_membership_id is null then 'requested' else 'removed' end as next_status
-    from public.organization_members as m
-    where m.organization_id = p_organization.id and m.status = 'active'
-      and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
-      and case
-        when m.clerk_membership_id is not null then m.clerk_membership_id in (
-          select listed.id from jsonb_to_recordset(p_memberships) as listed (id text)
-        )
-        else m.clerk_user_id in (
-          select listed."userId" from jsonb_to_recordset(p_memberships) as listed ("userId" text)
-        )
-      end is not true
-  ), ended as (
-    -- Whom Clerk never heard of is a request again, and can be approved anew.
-    update public.organization_members as m set status = u.next_status, held_until = null
-    from unlisted as u
-    where m.id = u.id
-    returning m.clerk_user_id, m.status
-  )
-  select coalesce(jsonb_agg(private.drift(
-    case status when 'requested' then 'approval_released' else 'member_extra' end, clerk_user_id, 'active', status
-  ) -> 0), '[]') into found_drift
-  from ended;
-
   for theirs in
     select membership from jsonb_array_elements(p_memberships) as listed (membership)
     where membership ->> 'userId' is not null and not exists (

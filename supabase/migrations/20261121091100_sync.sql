@@ -179,8 +179,8 @@ $$;
 comment on function private.prepare_move(uuid, uuid) is
   'Locks the organization that a row has got into by mistake, before the row as a sync of that one does, and counts it, since the row is to be counted out of it.';
 
-create function private.reconcile_invitations(
-  p_organization public.organizations,
+create function private.end_unlisted_invitations(
+  p_organization_id uuid,
   p_invitations jsonb,
   p_memberships jsonb,
   p_started_at timestamptz
@@ -190,8 +190,6 @@ set search_path = ''
 as $$
 declare
   found_drift jsonb;
-  ours public.organization_invitations;
-  theirs jsonb;
 begin
   -- Each list is read once, into a hash: asked for "in", and not for "exists",
   -- Postgres makes one whatever it thinks of the sizes.
@@ -206,7 +204,7 @@ begin
         else 'revoked'
       end as next_status
     from public.organization_invitations as i
-    where i.organization_id = p_organization.id and i.updated_at < p_started_at
+    where i.organization_id = p_organization_id and i.updated_at < p_started_at
       and (i.status = 'pending'
         or i.status = 'reserved' and i.held_until <= p_started_at
         or i.status = 'accepted' and i.updated_at < p_started_at - private.settling_time())
@@ -233,7 +231,29 @@ begin
     case was when 'reserved' then 'reservation_released' else 'invitation_ended' end, id, was, status
   ) -> 0), '[]') into found_drift
   from ended;
+  return found_drift;
+end;
+$$;
 
+comment on function private.end_unlisted_invitations(uuid, jsonb, jsonb, timestamptz) is
+  'Ends our invitations that Clerk does not list as pending; returns which.';
+
+create function private.reconcile_invitations(
+  p_organization public.organizations,
+  p_invitations jsonb,
+  p_memberships jsonb,
+  p_started_at timestamptz
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := private.end_unlisted_invitations(
+    p_organization.id, p_invitations, p_memberships, p_started_at
+  );
+  ours public.organization_invitations;
+  theirs jsonb;
+begin
   for theirs in
     select invitation from jsonb_array_elements(p_invitations) as listed (invitation)
     where (invitation ->> 'expiresAt')::timestamptz > clock_timestamp()
@@ -277,8 +297,8 @@ $$;
 comment on function private.reconcile_invitations(public.organizations, jsonb, jsonb, timestamptz) is
   'Makes our invitations those that Clerk lists as pending; returns what had drifted.';
 
-create function private.reconcile_memberships(
-  p_organization public.organizations,
+create function private.end_unlisted_members(
+  p_organization_id uuid,
   p_memberships jsonb,
   p_started_at timestamptz
 ) returns jsonb
@@ -287,13 +307,11 @@ set search_path = ''
 as $$
 declare
   found_drift jsonb;
-  ours public.organization_members;
-  theirs jsonb;
 begin
   with unlisted as (
     select m.id, case when m.clerk_membership_id is null then 'requested' else 'removed' end as next_status
     from public.organization_members as m
-    where m.organization_id = p_organization.id and m.status = 'active'
+    where m.organization_id = p_organization_id and m.status = 'active'
       and m.updated_at < p_started_at and coalesce(m.held_until <= p_started_at, true)
       and case
         when m.clerk_membership_id is not null then m.clerk_membership_id in (
@@ -314,7 +332,26 @@ begin
     case status when 'requested' then 'approval_released' else 'member_extra' end, clerk_user_id, 'active', status
   ) -> 0), '[]') into found_drift
   from ended;
+  return found_drift;
+end;
+$$;
 
+comment on function private.end_unlisted_members(uuid, jsonb, timestamptz) is
+  'Ends our active members whom Clerk does not list; returns which.';
+
+create function private.reconcile_memberships(
+  p_organization public.organizations,
+  p_memberships jsonb,
+  p_started_at timestamptz
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at);
+  ours public.organization_members;
+  theirs jsonb;
+begin
   for theirs in
     select membership from jsonb_array_elements(p_memberships) as listed (membership)
     where membership ->> 'userId' is not null and not exists (
