@@ -2387,12 +2387,12 @@ begin
   end if;
   -- Longer apart than a function lives, so that two sweeps never share the pace. A
   -- job of the same name is replaced (pg_cron: cron.schedule).
-  perform cron.schedule('seatkeeper-sweep', '*/3 * * * *', 'select private.wake_sync()');
+  perform cron.schedule('seatkeeper-sweep', '* * * * *', 'select private.wake_sync()');
   return true;
 end;
 $function$;
 
-comment on function private.schedule_sync() is 'Has pg_cron call private.wake_sync() every three minutes; says whether it could.';
+comment on function private.schedule_sync() is 'Has pg_cron call private.wake_sync() every minute; says whether it could.';
 
 CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
  RETURNS integer

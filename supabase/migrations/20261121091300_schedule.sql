@@ -45,13 +45,13 @@ begin
   end if;
   -- Longer apart than a function lives, so that two sweeps never share the pace. A
   -- job of the same name is replaced (pg_cron: cron.schedule).
-  perform cron.schedule('seatkeeper-sweep', '*/3 * * * *', 'select private.wake_sync()');
+  perform cron.schedule('seatkeeper-sweep', '* * * * *', 'select private.wake_sync()');
   return true;
 end;
 $$;
 
 comment on function private.schedule_sync() is
-  'Has pg_cron call private.wake_sync() every three minutes; says whether it could.';
+  'Has pg_cron call private.wake_sync() every minute; says whether it could.';
 
 revoke all on function private.wake_sync(), private.schedule_sync() from public, anon, authenticated, service_role;
 

@@ -112,7 +112,7 @@ Deno.test("schedule_sync() has pg_cron wake the sweep, and tells it no secret", 
 
     assert.deepEqual({ ...only(await sql`select * from cron.job`) }, {
       jobname: "seatkeeper-sweep",
-      schedule: "*/3 * * * *",
+      schedule: "* * * * *",
       command: "select private.wake_sync()",
     });
   }));
