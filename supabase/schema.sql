@@ -159,6 +159,80 @@ $function$;
 
 comment on function private.add_to_counts(uuid,bigint,bigint) is 'Called by the counting triggers alone: one update an organization and statement, however many rows.';
 
+CREATE OR REPLACE FUNCTION private.add_unknown_invitations(p_organization public.organizations, p_invitations jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  with unknown as (
+    select distinct on (address.email)
+      listed.id, address.email, coalesce(listed.role, 'org:member') as role, listed."expiresAt" as expires_at,
+      listed."createdAt" as made_at, listed."updatedAt" as said_at
+    from jsonb_to_recordset(p_invitations) as listed (
+      id text, email text, role text, "createdAt" timestamptz, "updatedAt" timestamptz, "expiresAt" timestamptz
+    )
+    cross join lateral (select private.normalize_email(listed.email) as email) as address
+    where p_organization.deleted_at is null and listed."expiresAt" > clock_timestamp()
+      and not exists (
+        select from public.organization_invitations as known where known.clerk_invitation_id = listed.id
+      )
+      and not exists (
+        select from public.organization_invitations as known
+        where known.organization_id = p_organization.id and known.email = address.email
+      )
+    order by address.email, listed."createdAt" desc
+  ), added as (
+    insert into public.organization_invitations (
+      organization_id, clerk_invitation_id, email, role, status, expires_at, clerk_created_at, clerk_updated_at
+    )
+    select p_organization.id, id, email, role, 'pending', expires_at, made_at, said_at from unknown
+    returning clerk_invitation_id
+  )
+  select coalesce(jsonb_agg(private.drift('invitation_missing', clerk_invitation_id, null, 'pending') -> 0), '[]')
+  from added;
+$function$;
+
+comment on function private.add_unknown_invitations(public.organizations,jsonb) is 'Adds the listed invitations of whose addresses the organization has never heard, in one statement: there may be thousands. Returns which.';
+
+CREATE OR REPLACE FUNCTION private.add_unknown_members(p_organization public.organizations, p_memberships jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  with unknown as (
+    select distinct on (listed."userId")
+      listed.id, listed."userId" as user_id, address.email, coalesce(listed.role, 'org:member') as role,
+      listed."createdAt" as made_at, listed."updatedAt" as said_at
+    from jsonb_to_recordset(p_memberships) as listed (
+      id text, "userId" text, email text, role text, "createdAt" timestamptz, "updatedAt" timestamptz
+    )
+    cross join lateral (select private.normalize_email(listed.email) as email) as address
+    where p_organization.deleted_at is null and listed."userId" is not null
+      and not exists (select from public.organization_members as known where known.clerk_membership_id = listed.id)
+      and not exists (
+        select from public.organization_members as known
+        where known.organization_id = p_organization.id and known.clerk_user_id = listed."userId"
+      )
+      -- An acceptance that is waiting for its member is settled with him.
+      and not exists (
+        select from public.organization_invitations as accepted
+        where accepted.organization_id = p_organization.id and accepted.status = 'accepted'
+          and (accepted.email = address.email or accepted.clerk_user_id = listed."userId")
+      )
+    order by listed."userId", listed."createdAt" desc
+  ), added as (
+    insert into public.organization_members (
+      organization_id, clerk_membership_id, clerk_user_id, email, role, status, clerk_created_at, clerk_updated_at
+    )
+    select p_organization.id, id, user_id, email, role, 'active', made_at, said_at from unknown
+    returning clerk_user_id
+  )
+  select coalesce(jsonb_agg(private.drift('member_missing', clerk_user_id, null, 'active') -> 0), '[]')
+  from added;
+$function$;
+
+comment on function private.add_unknown_members(public.organizations,jsonb) is 'Adds the listed members of whom the organization has never heard, in one statement: there may be thousands. Returns which.';
+
 comment on function private.adoptable_invitation(uuid,text,timestamp with time zone) is 'The reservation that a command of ours made and that Clerk now reports under its own id, if there is one.';
 
 CREATE OR REPLACE FUNCTION private.adoptable_invitation(p_organization_id uuid, p_email text, p_made_at timestamp with time zone)
@@ -1582,7 +1656,7 @@ AS $function$
 declare
   found_drift jsonb := private.end_unlisted_invitations(
     p_organization.id, p_invitations, p_memberships, p_started_at
-  );
+  ) || private.add_unknown_invitations(p_organization, p_invitations);
   ours public.organization_invitations;
   theirs jsonb;
 begin
@@ -1634,7 +1708,8 @@ CREATE OR REPLACE FUNCTION private.reconcile_memberships(p_organization public.o
  SET search_path TO ''
 AS $function$
 declare
-  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at);
+  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at)
+    || private.add_unknown_members(p_organization, p_memberships);
   ours public.organization_members;
   theirs jsonb;
 begin

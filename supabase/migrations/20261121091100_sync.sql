@@ -238,6 +238,42 @@ $$;
 comment on function private.end_unlisted_invitations(uuid, jsonb, jsonb, timestamptz) is
   'Ends our invitations that Clerk does not list as pending; returns which.';
 
+create function private.add_unknown_invitations(p_organization public.organizations, p_invitations jsonb)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  with unknown as (
+    select distinct on (address.email)
+      listed.id, address.email, coalesce(listed.role, 'org:member') as role, listed."expiresAt" as expires_at,
+      listed."createdAt" as made_at, listed."updatedAt" as said_at
+    from jsonb_to_recordset(p_invitations) as listed (
+      id text, email text, role text, "createdAt" timestamptz, "updatedAt" timestamptz, "expiresAt" timestamptz
+    )
+    cross join lateral (select private.normalize_email(listed.email) as email) as address
+    where p_organization.deleted_at is null and listed."expiresAt" > clock_timestamp()
+      and not exists (
+        select from public.organization_invitations as known where known.clerk_invitation_id = listed.id
+      )
+      and not exists (
+        select from public.organization_invitations as known
+        where known.organization_id = p_organization.id and known.email = address.email
+      )
+    order by address.email, listed."createdAt" desc
+  ), added as (
+    insert into public.organization_invitations (
+      organization_id, clerk_invitation_id, email, role, status, expires_at, clerk_created_at, clerk_updated_at
+    )
+    select p_organization.id, id, email, role, 'pending', expires_at, made_at, said_at from unknown
+    returning clerk_invitation_id
+  )
+  select coalesce(jsonb_agg(private.drift('invitation_missing', clerk_invitation_id, null, 'pending') -> 0), '[]')
+  from added;
+$$;
+
+comment on function private.add_unknown_invitations(public.organizations, jsonb) is
+  'Adds the listed invitations of whose addresses the organization has never heard, in one statement: there may be thousands. Returns which.';
+
 create function private.reconcile_invitations(
   p_organization public.organizations,
   p_invitations jsonb,
@@ -250,7 +286,7 @@ as $$
 declare
   found_drift jsonb := private.end_unlisted_invitations(
     p_organization.id, p_invitations, p_memberships, p_started_at
-  );
+  ) || private.add_unknown_invitations(p_organization, p_invitations);
   ours public.organization_invitations;
   theirs jsonb;
 begin
@@ -339,6 +375,46 @@ $$;
 comment on function private.end_unlisted_members(uuid, jsonb, timestamptz) is
   'Ends our active members whom Clerk does not list; returns which.';
 
+create function private.add_unknown_members(p_organization public.organizations, p_memberships jsonb)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  with unknown as (
+    select distinct on (listed."userId")
+      listed.id, listed."userId" as user_id, address.email, coalesce(listed.role, 'org:member') as role,
+      listed."createdAt" as made_at, listed."updatedAt" as said_at
+    from jsonb_to_recordset(p_memberships) as listed (
+      id text, "userId" text, email text, role text, "createdAt" timestamptz, "updatedAt" timestamptz
+    )
+    cross join lateral (select private.normalize_email(listed.email) as email) as address
+    where p_organization.deleted_at is null and listed."userId" is not null
+      and not exists (select from public.organization_members as known where known.clerk_membership_id = listed.id)
+      and not exists (
+        select from public.organization_members as known
+        where known.organization_id = p_organization.id and known.clerk_user_id = listed."userId"
+      )
+      -- An acceptance that is waiting for its member is settled with him.
+      and not exists (
+        select from public.organization_invitations as accepted
+        where accepted.organization_id = p_organization.id and accepted.status = 'accepted'
+          and (accepted.email = address.email or accepted.clerk_user_id = listed."userId")
+      )
+    order by listed."userId", listed."createdAt" desc
+  ), added as (
+    insert into public.organization_members (
+      organization_id, clerk_membership_id, clerk_user_id, email, role, status, clerk_created_at, clerk_updated_at
+    )
+    select p_organization.id, id, user_id, email, role, 'active', made_at, said_at from unknown
+    returning clerk_user_id
+  )
+  select coalesce(jsonb_agg(private.drift('member_missing', clerk_user_id, null, 'active') -> 0), '[]')
+  from added;
+$$;
+
+comment on function private.add_unknown_members(public.organizations, jsonb) is
+  'Adds the listed members of whom the organization has never heard, in one statement: there may be thousands. Returns which.';
+
 create function private.reconcile_memberships(
   p_organization public.organizations,
   p_memberships jsonb,
@@ -348,7 +424,8 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at);
+  found_drift jsonb := private.end_unlisted_members(p_organization.id, p_memberships, p_started_at)
+    || private.add_unknown_members(p_organization, p_memberships);
   ours public.organization_members;
   theirs jsonb;
 begin
