@@ -146,19 +146,6 @@ comment on column private.webhook_events.event_id is 'Stripe''s evt_… or the s
 comment on column private.webhook_events.outcome is 'applied, stale, or why it was ignored.';
 comment on column private.webhook_events.occurred_at is 'When the provider says it happened: health tells from it how late events are recorded. Null when it does not say.';
 
-CREATE OR REPLACE FUNCTION private.add_to_counts(p_organization_id uuid, p_members bigint, p_invitations bigint)
- RETURNS void
- LANGUAGE sql
- SET search_path TO ''
-AS $function$
-  update public.organizations
-  set members_count = members_count + p_members,
-      pending_invitations_count = pending_invitations_count + p_invitations
-  where id = p_organization_id and (p_members <> 0 or p_invitations <> 0);
-$function$;
-
-comment on function private.add_to_counts(uuid,bigint,bigint) is 'Called by the counting triggers alone: one update an organization and statement, however many rows.';
-
 CREATE OR REPLACE FUNCTION private.add_unknown_invitations(p_organization public.organizations, p_invitations jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -376,23 +363,32 @@ comment on function private.apply_stripe_fact(uuid,jsonb,text,jsonb) is 'Writes 
 
 CREATE OR REPLACE FUNCTION private.balances_of(p_organization_ids uuid[])
  RETURNS TABLE(organization_id uuid, purchased_seats integer, seats_used integer)
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+begin
+  return query
   -- Locked: the row with the greatest id has to be the one with the last balance.
   -- seat_limit follows the subscription by a trigger that comes after its booking.
-  select o.id, coalesce(s.purchased_seats, 0), o.seats_used
-  from (select * from public.organizations where id = any (p_organization_ids) order by id for no key update) as o
-  left join public.organization_subscriptions as s on s.organization_id = o.id;
+  select o.id, coalesce((
+      select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = o.id
+    ), 0), o.seats_used
+  from public.organizations as o
+  where o.id = any (p_organization_ids)
+  order by o.id
+  for no key update;
+end;
 $function$;
 
 comment on function private.balances_of(uuid[]) is 'What the organizations have paid for and use now, to be booked; locks them.';
 
 CREATE OR REPLACE FUNCTION private.book_balances(p_organization_ids uuid[])
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   insert into public.billing_changes (
     organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
   )
@@ -410,6 +406,7 @@ AS $function$
     limit 1
   ) as booked
   where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+end;
 $function$;
 
 comment on function private.book_balances(uuid[]) is 'Books the balances that no row accounts for: when it shows that two people are one, a seat is free without any change of status.';
@@ -493,9 +490,10 @@ comment on function private.change_answer(public.seat_changes) is 'A change as c
 
 CREATE OR REPLACE FUNCTION private.choose_subscription(p_organization_id uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   -- One that gives seats before one that gives none, then the newest. An
   -- organization with free seats alone has none at all.
   insert into public.organization_subscriptions as current (
@@ -544,6 +542,7 @@ AS $function$
     excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
     excluded.cancel_at_period_end, excluded.grace_until
   );
+end;
 $function$;
 
 comment on function private.choose_subscription(uuid) is 'Makes the organization''s current subscription the best of those that Stripe has told us of. An older one never replaces one that is alive.';
@@ -686,22 +685,26 @@ comment on function private.counted_seats(uuid) is 'Members and seat-holding inv
 
 CREATE OR REPLACE FUNCTION private.current_actor()
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(nullif(current_setting('seatkeeper.actor', true), ''), session_user::text);
+begin
+  return coalesce(nullif(current_setting('seatkeeper.actor', true), ''), session_user::text);
+end;
 $function$;
 
 comment on function private.current_actor() is 'Who acts in this transaction, as private.set_cause() said it.';
 
 CREATE OR REPLACE FUNCTION private.current_cause()
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(nullif(current_setting('seatkeeper.cause', true), ''), 'sql');
+begin
+  return coalesce(nullif(current_setting('seatkeeper.cause', true), ''), 'sql');
+end;
 $function$;
 
 comment on function private.current_cause() is 'What this transaction is for, as private.set_cause() said it.';
@@ -883,22 +886,31 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.expire_invitations(p_organization_id uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-  update public.organization_invitations set status = 'expired'
-  where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp();
+begin
+  -- An update that meets no row has its triggers called all the same.
+  if exists (
+    select from public.organization_invitations
+    where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp()
+  ) then
+    update public.organization_invitations set status = 'expired'
+    where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp();
+  end if;
+end;
 $function$;
 
 comment on function private.expire_invitations(uuid) is 'Ends the invitations whose time is over. Clerk sends no event for it (Clerk: organization invitations).';
 
 CREATE OR REPLACE FUNCTION private.first_payment_of(p_subscription jsonb)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case
+begin
+  return case
     when p_subscription ->> 'status' = 'trialing' then 'paid'
     when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
     when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
@@ -906,6 +918,7 @@ AS $function$
     when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
     else 'awaited'
   end;
+end;
 $function$;
 
 comment on function private.first_payment_of(jsonb) is 'What a subscription with its latest invoice expanded says of the first payment. With a delayed payment method Stripe calls it active before it is paid (Stripe: Checkout, delayed notification payment methods).';
@@ -1049,11 +1062,14 @@ comment on function private.health_findings() is 'What is wrong with single orga
 
 CREATE OR REPLACE FUNCTION private.held_change(p_known private.stripe_subscriptions)
  RETURNS public.seat_changes
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select *
+declare
+  change public.seat_changes;
+begin
+  select * into change
   from public.seat_changes
   where stripe_subscription_id = p_known.stripe_subscription_id
     and kind = 'renewal'
@@ -1065,6 +1081,8 @@ AS $function$
     )
   order by created_at desc
   limit 1;
+  return change;
+end;
 $function$;
 
 comment on function private.held_change(private.stripe_subscriptions) is 'The renewal change of ours that explains the quantity in Stripe, all null when none does: until its period ends, the seats and the plan that are paid for stay. A quantity that somebody else has set is no such change, and counts at once.';
@@ -1082,11 +1100,12 @@ comment on function private.hold_time() is 'How long a command may ask Clerk abo
 
 CREATE OR REPLACE FUNCTION private.holds_seat(p_invitation public.organization_invitations)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select p_invitation.status in ('reserved', 'pending', 'accepted')
+begin
+  return p_invitation.status in ('reserved', 'pending', 'accepted')
     and private.takes_seat(p_invitation.role)
     and not exists (
       select from public.organization_members as m
@@ -1104,6 +1123,7 @@ AS $function$
         and (coalesce(newer.clerk_created_at, newer.created_at), newer.id)
           > (coalesce(p_invitation.clerk_created_at, p_invitation.created_at), p_invitation.id)
     );
+end;
 $function$;
 
 comment on function private.holds_seat(public.organization_invitations) is 'Whether an invitation counts as a seat: one person holds one, whether as a member or through the newest live invitation.';
@@ -1112,11 +1132,13 @@ CREATE OR REPLACE FUNCTION private.invitations_changed()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   gone public.organization_invitations[] := '{}';
   come public.organization_invitations[] := '{}';
   touched uuid[];
+  unbooked uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -1124,8 +1146,12 @@ begin
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
   end if;
+  touched := array(select distinct organization_id from unnest(gone || come));
+  if touched = '{}' then
+    return null;
+  end if;
 
-  perform private.add_to_counts(d.organization_id, 0, d.change)
+  update public.organizations as o set pending_invitations_count = o.pending_invitations_count + d.change
   from (
     select organization_id, sum(n) as change
     from (
@@ -1134,42 +1160,36 @@ begin
       select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
-  ) as d;
+  ) as d
+  where o.id = d.organization_id and d.change <> 0;
 
-  -- Only a change of who is alive can move the seat to another invitation of
-  -- the same person; a change of holds_seat alone is that move itself.
-  perform private.refresh_holds_seat(array_agg(r.organization_id), array_agg(r.email), '{}')
-  from (
-    select e.organization_id, e.email
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    cross join lateral (values (a.organization_id, a.email), (b.organization_id, b.email)) as e (organization_id, email)
-    where (a.organization_id, a.status, a.email, a.clerk_created_at)
-      is distinct from (b.organization_id, b.status, b.email, b.clerk_created_at)
-  ) as r
-  having count(*) > 0;
+  -- A change of who is alive moves the seat to another invitation of the same person.
+  perform private.refresh_holds_seat(touched, array(select email from unnest(gone || come)), '{}');
 
   perform private.refresh_clerk_limit(organization_id)
   from (select * from unnest(gone) union all select * from unnest(come)) as r
   where not private.takes_seat(role)
   group by organization_id;
 
-  touched := array(select distinct organization_id from unnest(gone || come));
-  insert into public.billing_changes (
-    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  with booked as (
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
+      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+      balance.purchased_seats, balance.seats_used
+    from unnest(gone) as b
+    full join unnest(come) as a on a.id = b.id
+    join private.balances_of(touched) as balance
+      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
+    where (a.status, a.role) is distinct from (b.status, b.role)
+    returning organization_id
   )
-  select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-    balance.purchased_seats, balance.seats_used
-  from unnest(gone) as b
-  full join unnest(come) as a on a.id = b.id
-  join private.balances_of(touched) as balance
-    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-  where (a.status, a.role) is distinct from (b.status, b.role);
+  select array(select unnest(touched) except select organization_id from booked) into unbooked;
   -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 then
-    perform private.book_balances(touched);
+  if pg_trigger_depth() = 1 and unbooked <> '{}' then
+    perform private.book_balances(unbooked);
   end if;
   return null;
 end;
@@ -1181,11 +1201,12 @@ comment on function private.judge_payment_event(private.stripe_subscriptions,tex
 
 CREATE OR REPLACE FUNCTION private.judge_payment_event(p_known private.stripe_subscriptions, p_type text, p_payment_status text, p_stripe_does_not_know boolean)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case
+begin
+  return case
     when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
       case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
     when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
@@ -1197,34 +1218,41 @@ AS $function$
     when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
     else 'ask'
   end;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.judge_people(p_organization_id uuid, p_people jsonb)
  RETURNS TABLE(n bigint, email text, role text, outcome text, takes_seat boolean)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
+begin
+  return query
   with people as (
     select p.n, private.normalize_email(p.person ->> 'email') as email,
       coalesce(p.person ->> 'role', 'org:member') as role
     from jsonb_array_elements(p_people) with ordinality as p (person, n)
   )
   select p.n, p.email, p.role,
+    -- Not by exists(), which Postgres would answer by reading everybody in the organization.
     case
-      when exists (
-        select from public.organization_members as m
+      when (
+        select m.id from public.organization_members as m
         where m.organization_id = p_organization_id and m.email = p.email and m.status = 'active'
-      ) then 'already_member'
-      when row_number() over (partition by p.email order by p.n) > 1 or exists (
-        select from public.organization_invitations as i
+        limit 1
+      ) is not null then 'already_member'
+      when row_number() over (partition by p.email order by p.n) > 1 or (
+        select i.id from public.organization_invitations as i
         where i.organization_id = p_organization_id and i.email = p.email
           and i.status in ('reserved', 'pending', 'accepted')
-      ) then 'already_invited'
+        limit 1
+      ) is not null then 'already_invited'
       else 'reserved'
     end,
     private.takes_seat(p.role)
   from people as p;
+end;
 $function$;
 
 comment on function private.judge_people(uuid,jsonb) is 'Who of [{ email, role }] can be invited, room aside: reserved, already_member or already_invited, also when an address comes twice.';
@@ -1233,11 +1261,12 @@ comment on function private.judge_subscription_event(private.stripe_subscription
 
 CREATE OR REPLACE FUNCTION private.judge_subscription_event(p_known private.stripe_subscriptions, p_said private.stripe_subscriptions, p_created timestamp with time zone, p_tiebreak text, p_stripe_does_not_know boolean)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case
+begin
+  return case
     when p_known.stripe_subscription_id is null or p_created > p_known.watermark then
       case
         -- Active is not yet paid: the first time, Stripe is asked.
@@ -1256,18 +1285,21 @@ AS $function$
     when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer'
     else 'stale'
   end;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.later_first_payment(p_one text, p_other text)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
+begin
+  return (select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
   where s in (p_one, p_other)
   order by n
-  limit 1;
+  limit 1);
+end;
 $function$;
 
 comment on function private.later_first_payment(text,text) is 'Which of two findings about the first payment stands: evidence beats assumption, paid beats all.';
@@ -1314,13 +1346,15 @@ comment on function private.lease_organization(uuid,integer) is 'Leases an organ
 
 CREATE OR REPLACE FUNCTION private.limit_push_due(p_organization public.organizations)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select p_organization.deleted_at is null
+begin
+  return p_organization.deleted_at is null
     and p_organization.clerk_limit_pushed is distinct from p_organization.clerk_limit
     and p_organization.clerk_limit_error is null;
+end;
 $function$;
 
 comment on function private.limit_push_due(public.organizations) is 'Whether Clerk has to be told the limit now. One that it refused waits for the next sync.';
@@ -1389,11 +1423,13 @@ CREATE OR REPLACE FUNCTION private.members_changed()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   gone public.organization_members[] := '{}';
   come public.organization_members[] := '{}';
   touched uuid[];
+  unbooked uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -1401,8 +1437,12 @@ begin
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
   end if;
+  touched := array(select distinct organization_id from unnest(gone || come));
+  if touched = '{}' then
+    return null;
+  end if;
 
-  perform private.add_to_counts(d.organization_id, d.change, 0)
+  update public.organizations as o set members_count = o.members_count + d.change
   from (
     select organization_id, sum(n) as change
     from (
@@ -1411,7 +1451,8 @@ begin
       select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
-  ) as d;
+  ) as d
+  where o.id = d.organization_id and d.change <> 0;
 
   perform private.refresh_holds_seat(
     array_agg(organization_id), array_agg(email), array_agg(clerk_user_id)
@@ -1424,22 +1465,25 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  touched := array(select distinct organization_id from unnest(gone || come));
-  insert into public.billing_changes (
-    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  with booked as (
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
+      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+      balance.purchased_seats, balance.seats_used
+    from unnest(gone) as b
+    full join unnest(come) as a on a.id = b.id
+    join private.balances_of(touched) as balance
+      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
+    where (a.status, a.role) is distinct from (b.status, b.role)
+    returning organization_id
   )
-  select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-    balance.purchased_seats, balance.seats_used
-  from unnest(gone) as b
-  full join unnest(come) as a on a.id = b.id
-  join private.balances_of(touched) as balance
-    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-  where (a.status, a.role) is distinct from (b.status, b.role);
+  select array(select unnest(touched) except select organization_id from booked) into unbooked;
   -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 then
-    perform private.book_balances(touched);
+  if pg_trigger_depth() = 1 and unbooked <> '{}' then
+    perform private.book_balances(unbooked);
   end if;
   return null;
 end;
@@ -1490,11 +1534,13 @@ comment on function private.new_join_code() is 'A new code that people ask to jo
 
 CREATE OR REPLACE FUNCTION private.normalize_email(p_email text)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
+begin
+  return nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
+end;
 $function$;
 
 comment on function private.normalize_email(text) is 'How an e-mail address is stored and compared: trimmed, lower case, null when empty.';
@@ -1852,9 +1898,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.record_first_payment(p_organization_id uuid, p_subscription_id text, p_first_payment text)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   -- Without a row yet, and with a Stripe that cannot be asked, the finding waits
   -- in one that gives no seats.
   insert into private.stripe_subscriptions as known (
@@ -1865,6 +1912,7 @@ AS $function$
   on conflict (stripe_subscription_id) do update set
     first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
     version = known.version + 1;
+end;
 $function$;
 
 comment on function private.record_first_payment(uuid,text,text) is 'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
@@ -2016,9 +2064,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.record_subscription(p_state private.stripe_subscriptions)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   insert into private.stripe_subscriptions as known
   select p_state.*
   on conflict (stripe_subscription_id) do update set
@@ -2037,6 +2086,7 @@ AS $function$
     watermark_asked = excluded.watermark_asked,
     watermark_tiebreak = excluded.watermark_tiebreak,
     version = known.version + 1;
+end;
 $function$;
 
 comment on function private.record_subscription(private.stripe_subscriptions) is 'Writes a state of a subscription that has been found to be the newest. The organization is locked by the caller.';
@@ -2045,24 +2095,24 @@ comment on function private.record_webhook_event(text,text,text,timestamp with t
 
 CREATE OR REPLACE FUNCTION private.record_webhook_event(p_provider text, p_event_id text, p_type text, p_occurred_at timestamp with time zone)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   -- A second delivery of an event waits here for the first one's transaction.
-  with recorded as (
-    insert into private.webhook_events (provider, event_id, type, occurred_at)
-    values (p_provider, p_event_id, p_type, p_occurred_at)
-    on conflict do nothing
-    returning 1
-  )
-  select exists (select from recorded);
+  insert into private.webhook_events (provider, event_id, type, occurred_at)
+  values (p_provider, p_event_id, p_type, p_occurred_at)
+  on conflict do nothing;
+  return found;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.refresh_clerk_limit(p_organization_id uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
   from (
     select greatest(1, least(org.seat_limit, s.renewal_seats) + (
@@ -2071,27 +2121,37 @@ AS $function$
     ) + (
       select count(*) from public.organization_invitations as i
       where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
-        and not private.takes_seat(i.role)
+        and i.role = any (array(select unnest(seatless_roles) from private.settings))
     ))::integer as clerk_limit
     from public.organizations as org
     left join public.organization_subscriptions as s on s.organization_id = org.id
     where org.id = p_organization_id
   ) as wanted
   where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+end;
 $function$;
 
 comment on function private.refresh_clerk_limit(uuid) is 'Derives clerk_limit: the seats that can be used, and those who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
 
 CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-  update public.organization_invitations as i
-  set holds_seat = private.holds_seat(i)
-  where i.organization_id = any (p_organization_ids)
-    and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
-    and i.holds_seat <> private.holds_seat(i);
+declare
+  wrong uuid[] := array(
+    select i.id
+    from public.organization_invitations as i
+    where i.organization_id = any (p_organization_ids)
+      and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
+      and i.holds_seat <> private.holds_seat(i)
+  );
+begin
+  -- An update that meets no row has its triggers called all the same.
+  if wrong <> '{}' then
+    update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
+  end if;
+end;
 $function$;
 
 comment on function private.refresh_holds_seat(uuid[],text[],text[]) is 'Derives holds_seat again for the invitations of these people.';
@@ -2471,41 +2531,47 @@ comment on function private.schedule_sync() is 'Has pg_cron call private.wake_sy
 
 CREATE OR REPLACE FUNCTION private.seats_of(p_subscription private.stripe_subscriptions)
  RETURNS integer
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case
+begin
+  return case
     when p_subscription.status in ('active', 'trialing', 'past_due')
       and p_subscription.first_payment in ('paid', 'assumed')
     then p_subscription.quantity
     else 0
   end;
+end;
 $function$;
 
 comment on function private.seats_of(private.stripe_subscriptions) is 'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
 
 CREATE OR REPLACE FUNCTION private.seats_to_come(p_subscription_id text)
  RETURNS integer
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select seats
+begin
+  return (select seats
   from public.seat_changes
   where stripe_subscription_id = p_subscription_id
-    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck');
+    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck'));
+end;
 $function$;
 
 comment on function private.seats_to_come(text) is 'The seats of the change that Stripe may make at any moment, null when none is under way: another billing period can come with fewer seats, and nobody may take those meanwhile.';
 
 CREATE OR REPLACE FUNCTION private.set_cause(p_actor text, p_cause text)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-  select set_config('seatkeeper.actor', coalesce(p_actor, ''), true),
-         set_config('seatkeeper.cause', coalesce(p_cause, ''), true);
+begin
+  perform set_config('seatkeeper.actor', coalesce(p_actor, ''), true),
+          set_config('seatkeeper.cause', coalesce(p_cause, ''), true);
+end;
 $function$;
 
 comment on function private.set_cause(text,text) is 'Names who acts and why until the transaction ends; billing_changes takes both from here.';
@@ -2591,9 +2657,10 @@ comment on function private.settle_changes(private.stripe_subscriptions,uuid) is
 
 CREATE OR REPLACE FUNCTION private.settle_checkout(p_organization_id uuid, p_session jsonb, p_type text)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+begin
   update public.seat_changes
   set stripe_checkout_session_id = p_session ->> 'id',
       state = case
@@ -2606,6 +2673,7 @@ AS $function$
     and organization_id = p_organization_id
     and state in ('open', 'superseded', 'awaiting_payment')
     and not (state = 'awaiting_payment' and p_type = 'checkout.session.completed');
+end;
 $function$;
 
 comment on function private.settle_checkout(uuid,jsonb,text) is 'Ends the intent behind a Checkout Session as Stripe says it ended.';
@@ -2660,14 +2728,16 @@ comment on function private.settling_time() is 'How long Clerk may take to make 
 
 CREATE OR REPLACE FUNCTION private.stripe_id(p_reference jsonb)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case jsonb_typeof(p_reference)
+begin
+  return case jsonb_typeof(p_reference)
     when 'string' then p_reference #>> '{}'
     when 'object' then p_reference ->> 'id'
   end;
+end;
 $function$;
 
 comment on function private.stripe_id(jsonb) is 'The id behind a reference of Stripe''s, which is the id itself or the expanded object.';
@@ -2797,11 +2867,13 @@ comment on function private.take_in_subscription(uuid,text,uuid) is 'What follow
 
 CREATE OR REPLACE FUNCTION private.takes_seat(p_role text)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select p_role <> all (seatless_roles) from private.settings;
+begin
+  return (select p_role <> all (seatless_roles) from private.settings);
+end;
 $function$;
 
 comment on function private.takes_seat(text) is 'Whether people with this Clerk role need a seat.';
@@ -3033,6 +3105,7 @@ CREATE INDEX organization_members_holding_idx ON public.organization_members USI
 CREATE UNIQUE INDEX organization_members_one_active ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'active'::text);
 CREATE UNIQUE INDEX organization_members_one_request ON public.organization_members USING btree (organization_id, clerk_user_id) WHERE (status = 'requested'::text);
 CREATE INDEX organization_members_organization_id_idx ON public.organization_members USING btree (organization_id, status);
+CREATE INDEX organization_members_seatless_idx ON public.organization_members USING btree (organization_id) WHERE ((status = 'active'::text) AND (NOT holds_seat));
 
 alter table public.organization_members enable row level security;
 
@@ -3602,10 +3675,12 @@ grant execute on function public.begin_sweep() to service_role;
 
 CREATE OR REPLACE FUNCTION public.check_organization_capacity(p_organization_id uuid)
  RETURNS TABLE(can_add boolean, current_members integer, seat_limit integer, remaining_seats integer)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
+begin
+  return query
   select
     o.status = 'approved' and o.deleted_at is null
       and coalesce(s.grace_until > now(), true)
@@ -3616,6 +3691,7 @@ AS $function$
   from public.organizations as o
   left join public.organization_subscriptions as s on s.organization_id = o.id
   where o.id = p_organization_id;
+end;
 $function$;
 
 comment on function public.check_organization_capacity(uuid) is 'Whether one more seat can be taken now. remaining_seats is what is available: least(seat_limit, renewal seats) - seats used, below zero after a fact took the organization past its limit. No row for an organization that the caller may not see.';

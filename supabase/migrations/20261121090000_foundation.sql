@@ -63,22 +63,26 @@ $$;
 comment on function private.to_uuid(text) is 'A text from outside as uuid, null when it is none.';
 
 create function private.normalize_email(p_email text) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
+begin
+  return nullif(rtrim(left(lower(btrim(p_email)), 320)), '');
+end;
 $$;
 
 comment on function private.normalize_email(text) is
   'How an e-mail address is stored and compared: trimmed, lower case, null when empty.';
 
 create function private.set_cause(p_actor text, p_cause text) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  select set_config('seatkeeper.actor', coalesce(p_actor, ''), true),
-         set_config('seatkeeper.cause', coalesce(p_cause, ''), true);
+begin
+  perform set_config('seatkeeper.actor', coalesce(p_actor, ''), true),
+          set_config('seatkeeper.cause', coalesce(p_cause, ''), true);
+end;
 $$;
 
 comment on function private.set_cause(text, text) is

@@ -36,6 +36,8 @@ create index organization_members_active_email_idx on public.organization_member
 
 create index organization_members_holding_idx on public.organization_members (organization_id)
   where holds_seat;
+create index organization_members_seatless_idx on public.organization_members (organization_id)
+  where status = 'active' and not holds_seat;
 create index organization_members_held_idx on public.organization_members (held_until)
   where held_until is not null;
 

@@ -49,44 +49,58 @@ create trigger billing_changes_only_grow
   for each statement execute function private.refuse_rewriting_history();
 
 create function private.current_actor() returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(nullif(current_setting('seatkeeper.actor', true), ''), session_user::text);
+begin
+  return coalesce(nullif(current_setting('seatkeeper.actor', true), ''), session_user::text);
+end;
 $$;
 
 comment on function private.current_actor() is 'Who acts in this transaction, as private.set_cause() said it.';
 
 create function private.current_cause() returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(nullif(current_setting('seatkeeper.cause', true), ''), 'sql');
+begin
+  return coalesce(nullif(current_setting('seatkeeper.cause', true), ''), 'sql');
+end;
 $$;
 
 comment on function private.current_cause() is 'What this transaction is for, as private.set_cause() said it.';
 
 create function private.balances_of(p_organization_ids uuid[])
 returns table (organization_id uuid, purchased_seats integer, seats_used integer)
-language sql
+language plpgsql
 set search_path = ''
+-- With an array Postgres would plan it anew every time.
+set plan_cache_mode = 'force_generic_plan'
 as $$
+begin
+  return query
   -- Locked: the row with the greatest id has to be the one with the last balance.
   -- seat_limit follows the subscription by a trigger that comes after its booking.
-  select o.id, coalesce(s.purchased_seats, 0), o.seats_used
-  from (select * from public.organizations where id = any (p_organization_ids) order by id for no key update) as o
-  left join public.organization_subscriptions as s on s.organization_id = o.id;
+  select o.id, coalesce((
+      select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = o.id
+    ), 0), o.seats_used
+  from public.organizations as o
+  where o.id = any (p_organization_ids)
+  order by o.id
+  for no key update;
+end;
 $$;
 
 comment on function private.balances_of(uuid[]) is
   'What the organizations have paid for and use now, to be booked; locks them.';
 
 create function private.book_balances(p_organization_ids uuid[]) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.billing_changes (
     organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
   )
@@ -104,6 +118,7 @@ as $$
     limit 1
   ) as booked
   where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+end;
 $$;
 
 comment on function private.book_balances(uuid[]) is

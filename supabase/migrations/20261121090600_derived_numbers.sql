@@ -2,19 +2,22 @@
 -- triggers, and nobody else.
 
 create function private.takes_seat(p_role text) returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select p_role <> all (seatless_roles) from private.settings;
+begin
+  return (select p_role <> all (seatless_roles) from private.settings);
+end;
 $$;
 
 comment on function private.takes_seat(text) is 'Whether people with this Clerk role need a seat.';
 
 create function private.refresh_clerk_limit(p_organization_id uuid) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
   from (
     select greatest(1, least(org.seat_limit, s.renewal_seats) + (
@@ -23,13 +26,14 @@ as $$
     ) + (
       select count(*) from public.organization_invitations as i
       where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
-        and not private.takes_seat(i.role)
+        and i.role = any (array(select unnest(seatless_roles) from private.settings))
     ))::integer as clerk_limit
     from public.organizations as org
     left join public.organization_subscriptions as s on s.organization_id = org.id
     where org.id = p_organization_id
   ) as wanted
   where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+end;
 $$;
 
 comment on function private.refresh_clerk_limit(uuid) is
@@ -64,11 +68,12 @@ create trigger organization_subscriptions_set_seat_limit
   for each row execute function private.follow_purchased_seats();
 
 create function private.holds_seat(p_invitation public.organization_invitations) returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select p_invitation.status in ('reserved', 'pending', 'accepted')
+begin
+  return p_invitation.status in ('reserved', 'pending', 'accepted')
     and private.takes_seat(p_invitation.role)
     and not exists (
       select from public.organization_members as m
@@ -86,6 +91,7 @@ as $$
         and (coalesce(newer.clerk_created_at, newer.created_at), newer.id)
           > (coalesce(p_invitation.clerk_created_at, p_invitation.created_at), p_invitation.id)
     );
+end;
 $$;
 
 comment on function private.holds_seat(public.organization_invitations) is
@@ -131,40 +137,39 @@ create trigger organization_members_set_holds_seat
 
 create function private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  update public.organization_invitations as i
-  set holds_seat = private.holds_seat(i)
-  where i.organization_id = any (p_organization_ids)
-    and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
-    and i.holds_seat <> private.holds_seat(i);
+declare
+  wrong uuid[] := array(
+    select i.id
+    from public.organization_invitations as i
+    where i.organization_id = any (p_organization_ids)
+      and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
+      and i.holds_seat <> private.holds_seat(i)
+  );
+begin
+  -- An update that meets no row has its triggers called all the same.
+  if wrong <> '{}' then
+    update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
+  end if;
+end;
 $$;
 
 comment on function private.refresh_holds_seat(uuid[], text[], text[]) is
   'Derives holds_seat again for the invitations of these people.';
 
-create function private.add_to_counts(p_organization_id uuid, p_members bigint, p_invitations bigint) returns void
-language sql
-set search_path = ''
-as $$
-  update public.organizations
-  set members_count = members_count + p_members,
-      pending_invitations_count = pending_invitations_count + p_invitations
-  where id = p_organization_id and (p_members <> 0 or p_invitations <> 0);
-$$;
-
-comment on function private.add_to_counts(uuid, bigint, bigint) is
-  'Called by the counting triggers alone: one update an organization and statement, however many rows.';
-
+-- With arrays Postgres would plan each of these statements anew every time.
 create function private.members_changed() returns trigger
 language plpgsql
 set search_path = ''
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   gone public.organization_members[] := '{}';
   come public.organization_members[] := '{}';
   touched uuid[];
+  unbooked uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -172,8 +177,12 @@ begin
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
   end if;
+  touched := array(select distinct organization_id from unnest(gone || come));
+  if touched = '{}' then
+    return null;
+  end if;
 
-  perform private.add_to_counts(d.organization_id, d.change, 0)
+  update public.organizations as o set members_count = o.members_count + d.change
   from (
     select organization_id, sum(n) as change
     from (
@@ -182,7 +191,8 @@ begin
       select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
-  ) as d;
+  ) as d
+  where o.id = d.organization_id and d.change <> 0;
 
   perform private.refresh_holds_seat(
     array_agg(organization_id), array_agg(email), array_agg(clerk_user_id)
@@ -195,22 +205,25 @@ begin
   where not private.takes_seat(role)
   group by organization_id;
 
-  touched := array(select distinct organization_id from unnest(gone || come));
-  insert into public.billing_changes (
-    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  with booked as (
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
+      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+      balance.purchased_seats, balance.seats_used
+    from unnest(gone) as b
+    full join unnest(come) as a on a.id = b.id
+    join private.balances_of(touched) as balance
+      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
+    where (a.status, a.role) is distinct from (b.status, b.role)
+    returning organization_id
   )
-  select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-    balance.purchased_seats, balance.seats_used
-  from unnest(gone) as b
-  full join unnest(come) as a on a.id = b.id
-  join private.balances_of(touched) as balance
-    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-  where (a.status, a.role) is distinct from (b.status, b.role);
+  select array(select unnest(touched) except select organization_id from booked) into unbooked;
   -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 then
-    perform private.book_balances(touched);
+  if pg_trigger_depth() = 1 and unbooked <> '{}' then
+    perform private.book_balances(unbooked);
   end if;
   return null;
 end;
@@ -232,14 +245,17 @@ create trigger organization_members_deleted
   referencing old table as rows_before
   for each statement execute function private.members_changed();
 
+-- With arrays Postgres would plan each of these statements anew every time.
 create function private.invitations_changed() returns trigger
 language plpgsql
 set search_path = ''
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   gone public.organization_invitations[] := '{}';
   come public.organization_invitations[] := '{}';
   touched uuid[];
+  unbooked uuid[];
 begin
   if tg_op <> 'INSERT' then
     gone := array(select r from rows_before as r);
@@ -247,8 +263,12 @@ begin
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
   end if;
+  touched := array(select distinct organization_id from unnest(gone || come));
+  if touched = '{}' then
+    return null;
+  end if;
 
-  perform private.add_to_counts(d.organization_id, 0, d.change)
+  update public.organizations as o set pending_invitations_count = o.pending_invitations_count + d.change
   from (
     select organization_id, sum(n) as change
     from (
@@ -257,42 +277,36 @@ begin
       select organization_id, 1 from unnest(come) where holds_seat
     ) as r
     group by organization_id
-  ) as d;
+  ) as d
+  where o.id = d.organization_id and d.change <> 0;
 
-  -- Only a change of who is alive can move the seat to another invitation of
-  -- the same person; a change of holds_seat alone is that move itself.
-  perform private.refresh_holds_seat(array_agg(r.organization_id), array_agg(r.email), '{}')
-  from (
-    select e.organization_id, e.email
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    cross join lateral (values (a.organization_id, a.email), (b.organization_id, b.email)) as e (organization_id, email)
-    where (a.organization_id, a.status, a.email, a.clerk_created_at)
-      is distinct from (b.organization_id, b.status, b.email, b.clerk_created_at)
-  ) as r
-  having count(*) > 0;
+  -- A change of who is alive moves the seat to another invitation of the same person.
+  perform private.refresh_holds_seat(touched, array(select email from unnest(gone || come)), '{}');
 
   perform private.refresh_clerk_limit(organization_id)
   from (select * from unnest(gone) union all select * from unnest(come)) as r
   where not private.takes_seat(role)
   group by organization_id;
 
-  touched := array(select distinct organization_id from unnest(gone || come));
-  insert into public.billing_changes (
-    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  with booked as (
+    insert into public.billing_changes (
+      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+    )
+    select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
+      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
+      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
+      balance.purchased_seats, balance.seats_used
+    from unnest(gone) as b
+    full join unnest(come) as a on a.id = b.id
+    join private.balances_of(touched) as balance
+      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
+    where (a.status, a.role) is distinct from (b.status, b.role)
+    returning organization_id
   )
-  select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-    case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-    case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-    balance.purchased_seats, balance.seats_used
-  from unnest(gone) as b
-  full join unnest(come) as a on a.id = b.id
-  join private.balances_of(touched) as balance
-    on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-  where (a.status, a.role) is distinct from (b.status, b.role);
+  select array(select unnest(touched) except select organization_id from booked) into unbooked;
   -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 then
-    perform private.book_balances(touched);
+  if pg_trigger_depth() = 1 and unbooked <> '{}' then
+    perform private.book_balances(unbooked);
   end if;
   return null;
 end;

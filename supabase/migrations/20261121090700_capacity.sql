@@ -4,10 +4,12 @@
 
 create function public.check_organization_capacity(p_organization_id uuid)
 returns table (can_add boolean, current_members integer, seat_limit integer, remaining_seats integer)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   select
     o.status = 'approved' and o.deleted_at is null
       and coalesce(s.grace_until > now(), true)
@@ -18,6 +20,7 @@ as $$
   from public.organizations as o
   left join public.organization_subscriptions as s on s.organization_id = o.id
   where o.id = p_organization_id;
+end;
 $$;
 
 comment on function public.check_organization_capacity(uuid) is
@@ -56,11 +59,19 @@ comment on function private.lock_organization(uuid) is
   'The one lock that decides: buying, taking and freeing seats all begin with it. Raises organization_not_found (404).';
 
 create function private.expire_invitations(p_organization_id uuid) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  update public.organization_invitations set status = 'expired'
-  where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp();
+begin
+  -- An update that meets no row has its triggers called all the same.
+  if exists (
+    select from public.organization_invitations
+    where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp()
+  ) then
+    update public.organization_invitations set status = 'expired'
+    where organization_id = p_organization_id and status = 'pending' and expires_at <= clock_timestamp();
+  end if;
+end;
 $$;
 
 comment on function private.expire_invitations(uuid) is

@@ -28,17 +28,16 @@ create function private.record_webhook_event(
   p_type text,
   p_occurred_at timestamptz
 ) returns boolean
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   -- A second delivery of an event waits here for the first one's transaction.
-  with recorded as (
-    insert into private.webhook_events (provider, event_id, type, occurred_at)
-    values (p_provider, p_event_id, p_type, p_occurred_at)
-    on conflict do nothing
-    returning 1
-  )
-  select exists (select from recorded);
+  insert into private.webhook_events (provider, event_id, type, occurred_at)
+  values (p_provider, p_event_id, p_type, p_occurred_at)
+  on conflict do nothing;
+  return found;
+end;
 $$;
 
 comment on function private.record_webhook_event(text, text, text, timestamptz) is

@@ -2,14 +2,16 @@
 -- an organization is chosen from them, so that the order of events cannot matter.
 
 create function private.stripe_id(p_reference jsonb) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case jsonb_typeof(p_reference)
+begin
+  return case jsonb_typeof(p_reference)
     when 'string' then p_reference #>> '{}'
     when 'object' then p_reference ->> 'id'
   end;
+end;
 $$;
 
 comment on function private.stripe_id(jsonb) is
@@ -60,41 +62,46 @@ comment on function private.read_subscription(jsonb) is
   'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
 
 create function private.later_first_payment(p_one text, p_other text) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
+begin
+  return (select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
   where s in (p_one, p_other)
   order by n
-  limit 1;
+  limit 1);
+end;
 $$;
 
 comment on function private.later_first_payment(text, text) is
   'Which of two findings about the first payment stands: evidence beats assumption, paid beats all.';
 
 create function private.seats_of(p_subscription private.stripe_subscriptions) returns integer
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when p_subscription.status in ('active', 'trialing', 'past_due')
       and p_subscription.first_payment in ('paid', 'assumed')
     then p_subscription.quantity
     else 0
   end;
+end;
 $$;
 
 comment on function private.seats_of(private.stripe_subscriptions) is
   'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
 
 create function private.first_payment_of(p_subscription jsonb) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when p_subscription ->> 'status' = 'trialing' then 'paid'
     when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
     when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
@@ -102,15 +109,17 @@ as $$
     when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
     else 'awaited'
   end;
+end;
 $$;
 
 comment on function private.first_payment_of(jsonb) is
   'What a subscription with its latest invoice expanded says of the first payment. With a delayed payment method Stripe calls it active before it is paid (Stripe: Checkout, delayed notification payment methods).';
 
 create function private.record_subscription(p_state private.stripe_subscriptions) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into private.stripe_subscriptions as known
   select p_state.*
   on conflict (stripe_subscription_id) do update set
@@ -129,17 +138,21 @@ as $$
     watermark_asked = excluded.watermark_asked,
     watermark_tiebreak = excluded.watermark_tiebreak,
     version = known.version + 1;
+end;
 $$;
 
 comment on function private.record_subscription(private.stripe_subscriptions) is
   'Writes a state of a subscription that has been found to be the newest. The organization is locked by the caller.';
 
 create function private.held_change(p_known private.stripe_subscriptions) returns public.seat_changes
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select *
+declare
+  change public.seat_changes;
+begin
+  select * into change
   from public.seat_changes
   where stripe_subscription_id = p_known.stripe_subscription_id
     and kind = 'renewal'
@@ -151,29 +164,34 @@ as $$
     )
   order by created_at desc
   limit 1;
+  return change;
+end;
 $$;
 
 comment on function private.held_change(private.stripe_subscriptions) is
   'The renewal change of ours that explains the quantity in Stripe, all null when none does: until its period ends, the seats and the plan that are paid for stay. A quantity that somebody else has set is no such change, and counts at once.';
 
 create function private.seats_to_come(p_subscription_id text) returns integer
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select seats
+begin
+  return (select seats
   from public.seat_changes
   where stripe_subscription_id = p_subscription_id
-    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck');
+    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck'));
+end;
 $$;
 
 comment on function private.seats_to_come(text) is
   'The seats of the change that Stripe may make at any moment, null when none is under way: another billing period can come with fewer seats, and nobody may take those meanwhile.';
 
 create function private.choose_subscription(p_organization_id uuid) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   -- One that gives seats before one that gives none, then the newest. An
   -- organization with free seats alone has none at all.
   insert into public.organization_subscriptions as current (
@@ -222,6 +240,7 @@ as $$
     excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
     excluded.cancel_at_period_end, excluded.grace_until
   );
+end;
 $$;
 
 comment on function private.choose_subscription(uuid) is
@@ -252,11 +271,12 @@ create function private.judge_subscription_event(
   p_tiebreak text,
   p_stripe_does_not_know boolean
 ) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when p_known.stripe_subscription_id is null or p_created > p_known.watermark then
       case
         -- Active is not yet paid: the first time, Stripe is asked.
@@ -275,6 +295,7 @@ as $$
     when p_created = p_known.watermark and p_tiebreak > p_known.watermark_tiebreak then 'newer'
     else 'stale'
   end;
+end;
 $$;
 
 comment on function private.judge_subscription_event(
@@ -288,11 +309,12 @@ create function private.judge_payment_event(
   p_payment_status text,
   p_stripe_does_not_know boolean
 ) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
       case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
     when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
@@ -304,6 +326,7 @@ as $$
     when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
     else 'ask'
   end;
+end;
 $$;
 
 comment on function private.judge_payment_event(private.stripe_subscriptions, text, text, boolean) is
@@ -311,9 +334,10 @@ comment on function private.judge_payment_event(private.stripe_subscriptions, te
 
 create function private.record_first_payment(p_organization_id uuid, p_subscription_id text, p_first_payment text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   -- Without a row yet, and with a Stripe that cannot be asked, the finding waits
   -- in one that gives no seats.
   insert into private.stripe_subscriptions as known (
@@ -324,15 +348,17 @@ as $$
   on conflict (stripe_subscription_id) do update set
     first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
     version = known.version + 1;
+end;
 $$;
 
 comment on function private.record_first_payment(uuid, text, text) is
   'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
 
 create function private.settle_checkout(p_organization_id uuid, p_session jsonb, p_type text) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   update public.seat_changes
   set stripe_checkout_session_id = p_session ->> 'id',
       state = case
@@ -345,6 +371,7 @@ as $$
     and organization_id = p_organization_id
     and state in ('open', 'superseded', 'awaiting_payment')
     and not (state = 'awaiting_payment' and p_type = 'checkout.session.completed');
+end;
 $$;
 
 comment on function private.settle_checkout(uuid, jsonb, text) is

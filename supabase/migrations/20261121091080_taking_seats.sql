@@ -4,30 +4,36 @@
 
 create function private.judge_people(p_organization_id uuid, p_people jsonb)
 returns table (n bigint, email text, role text, outcome text, takes_seat boolean)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   with people as (
     select p.n, private.normalize_email(p.person ->> 'email') as email,
       coalesce(p.person ->> 'role', 'org:member') as role
     from jsonb_array_elements(p_people) with ordinality as p (person, n)
   )
   select p.n, p.email, p.role,
+    -- Not by exists(), which Postgres would answer by reading everybody in the organization.
     case
-      when exists (
-        select from public.organization_members as m
+      when (
+        select m.id from public.organization_members as m
         where m.organization_id = p_organization_id and m.email = p.email and m.status = 'active'
-      ) then 'already_member'
-      when row_number() over (partition by p.email order by p.n) > 1 or exists (
-        select from public.organization_invitations as i
+        limit 1
+      ) is not null then 'already_member'
+      when row_number() over (partition by p.email order by p.n) > 1 or (
+        select i.id from public.organization_invitations as i
         where i.organization_id = p_organization_id and i.email = p.email
           and i.status in ('reserved', 'pending', 'accepted')
-      ) then 'already_invited'
+        limit 1
+      ) is not null then 'already_invited'
       else 'reserved'
     end,
     private.takes_seat(p.role)
   from people as p;
+end;
 $$;
 
 comment on function private.judge_people(uuid, jsonb) is

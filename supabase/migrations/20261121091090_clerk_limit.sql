@@ -2,13 +2,15 @@
 -- What it has to be stands in organizations.clerk_limit; it is pushed after commit.
 
 create function private.limit_push_due(p_organization public.organizations) returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select p_organization.deleted_at is null
+begin
+  return p_organization.deleted_at is null
     and p_organization.clerk_limit_pushed is distinct from p_organization.clerk_limit
     and p_organization.clerk_limit_error is null;
+end;
 $$;
 
 comment on function private.limit_push_due(public.organizations) is
