@@ -17,6 +17,7 @@ const TASKS = {
   check: [["fmt", "--check"], ["lint"], ["check", "--quiet"]],
   fmt: [["fmt"]],
   demo: [["run", "-A", "local/demo.ts"]],
+  bench: [["run", "-A", "bench/run.ts"]],
   "db:schema": [["run", "-A", "local/database/schema.ts"]],
   "db:types": [["run", "-A", "local/database/types.ts"]],
   catalog: [["run", "-A", "local/publish_catalogue.ts"]],

@@ -1,0 +1,92 @@
+import { emptyDataFolder } from "../local/data_folder.ts";
+import { CACHE } from "../local/paths.ts";
+import { type Stack, startStack } from "../local/stack.ts";
+import { type Bench, connectionOf, withConnections } from "./bench.ts";
+import { isReached, type Line, type Result } from "./line.ts";
+import { capacity } from "./lines/capacity.ts";
+import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
+import { stripeEvents } from "./lines/stripe_events.ts";
+import { explainHotCalls, type Plans, summarize } from "./plans.ts";
+import { machine, type Report, table } from "./report.ts";
+
+/*
+ * Measures how fast the product is, each line against a floor of the same run, on a stack of its
+ * own. Ends with 1 when a target is missed.
+ *
+ *   npm run bench [-- [--quick] [<part of a line's name> ...]]
+ *   npm run bench -- growth [--quick]
+ */
+
+const LINES: readonly Line[] = [
+  claimSeatsHot,
+  claimSeatsSpread,
+  stripeEvents,
+  capacity,
+];
+
+const FOLDER = `${CACHE}/bench`;
+
+/** Starts a stack whose Postgres keeps what it has committed, as a hosted one does. */
+async function ownStack(): Promise<Stack> {
+  const dataDir = `${FOLDER}/stack`;
+  await emptyDataFolder(dataDir);
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const log = await Deno.open(`${FOLDER}/stack.log`, { create: true, write: true, truncate: true });
+  const text = new TextEncoder();
+  return await startStack({
+    dataDir,
+    ports: "free",
+    log: (line) => log.writeSync(text.encode(`${line}\n`)),
+  });
+}
+
+async function measure(bench: Bench, lines: readonly Line[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const line of lines) {
+    console.log(`${line.name} ...`);
+    results.push(...await line.measure(bench));
+  }
+  return results;
+}
+
+async function explain(bench: Bench): Promise<readonly Plans[]> {
+  return await withConnections(bench, 1, async (connections) => {
+    const [organization] = await prepare(connections, 1000);
+    if (organization === undefined) throw new Error("There is no organization to explain with");
+    await connectionOf(connections, 0)`analyze`;
+    return await explainHotCalls(bench, organization);
+  });
+}
+
+async function writeReport(name: string, report: Report): Promise<void> {
+  const file = `${FOLDER}/${name}.json`;
+  await Deno.writeTextFile(file, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(`\nWritten to ${file}`);
+}
+
+async function main(): Promise<number> {
+  const quick = Deno.args.includes("--quick");
+  const chosen = Deno.args.filter((argument) => !argument.startsWith("--"));
+  const lines = LINES.filter(({ name }) =>
+    chosen.length === 0 || chosen.some((part) => name.includes(part))
+  );
+  if (lines.length === 0) {
+    console.error(`The lines are: ${LINES.map(({ name }) => name).join(", ")}, growth`);
+    return 1;
+  }
+  const at = new Date().toISOString();
+  const stack = await ownStack();
+  try {
+    const bench = { env: stack.env, quick };
+    const results = await measure(bench, lines);
+    const plans = await explain(bench);
+    console.log(`\n${plans.map(summarize).join("\n\n")}`);
+    console.log(`\n${table(results)}`);
+    await writeReport("report", { at, machine: machine(), quick, results, plans });
+    return results.every(isReached) ? 0 : 1;
+  } finally {
+    await stack.stop();
+  }
+}
+
+Deno.exit(await main());
