@@ -6,6 +6,7 @@ import { isReached, type Line, type Result } from "./line.ts";
 import { capacity } from "./lines/capacity.ts";
 import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
 import { stripeEvents } from "./lines/stripe_events.ts";
+import { webhooks } from "./lines/webhooks.ts";
 import { explainHotCalls, type Plans, summarize } from "./plans.ts";
 import { machine, type Report, table } from "./report.ts";
 
@@ -22,6 +23,7 @@ const LINES: readonly Line[] = [
   claimSeatsSpread,
   stripeEvents,
   capacity,
+  webhooks,
 ];
 
 const FOLDER = `${CACHE}/bench`;

@@ -1,0 +1,78 @@
+import { CHECKOUT } from "../../local/paths.ts";
+
+/** A process that serves one module, by its own id: so that its memory can be read. */
+export interface ServedProcess {
+  /** `http://127.0.0.1:<port>`, without a trailing slash. */
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+// As local/functions/function_process.ts serves a function.
+const FLAGS = ["--no-prompt", "--allow-net", "--allow-env", "--cached-only", "--frozen"];
+const LISTENING = /Listening on (http:\/\/127\.0\.0\.1:\d+)/;
+
+/**
+ * Serves a module, given by its path in the checkout, and resolves once it listens. Rejects with what
+ * it printed when it ends before that.
+ */
+export async function serve(
+  entrypoint: string,
+  env: Readonly<Record<string, string>>,
+): Promise<ServedProcess> {
+  const config = entrypoint.startsWith("supabase/") ? "supabase/functions/deno.json" : "deno.json";
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["serve", "--host=127.0.0.1", "--port=0", ...FLAGS, `--config=${config}`, entrypoint],
+    cwd: CHECKOUT,
+    env: { ...env, ...ownEnvironment() },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const listening = Promise.withResolvers<string>();
+  let printed = "";
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      // No more than what says where it listens, or why it does not.
+      if (printed.length < 10_000) printed += text;
+      const url = printed.match(LISTENING)?.[1];
+      if (url !== undefined) listening.resolve(url);
+    }
+  };
+  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
+  child.status.then(({ code }) =>
+    listening.reject(new Error(`${entrypoint} ended with code ${code}:\n${printed}`))
+  );
+  return {
+    url: await listening.promise,
+    pid: child.pid,
+    stop: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await reading;
+    },
+  };
+}
+
+/** What Deno itself needs: where the installed modules are. */
+function ownEnvironment(): Record<string, string> {
+  const names = ["DENO_DIR", "NPM_CONFIG_REGISTRY"];
+  const given = names.flatMap((name): [string, string][] => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...Object.fromEntries(given) };
+}
+
+/** The resident memory of a process, in MB. */
+export async function residentMemory(pid: number): Promise<number> {
+  // Linux has it in a file, and often no `ps`; elsewhere there is a `ps`.
+  if (Deno.build.os === "linux") {
+    const status = await Deno.readTextFile(`/proc/${pid}/status`);
+    return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) / 1024;
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${pid}`] })
+    .output();
+  return Number(new TextDecoder().decode(stdout)) / 1024;
+}
