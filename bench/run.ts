@@ -6,6 +6,8 @@ import { isReached, type Line, type Result } from "./line.ts";
 import { capacity } from "./lines/capacity.ts";
 import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
 import { stripeEvents } from "./lines/stripe_events.ts";
+import { firstRequest } from "./lines/first_request.ts";
+import { memory } from "./lines/memory.ts";
 import { webhooks } from "./lines/webhooks.ts";
 import { explainHotCalls, type Plans, summarize } from "./plans.ts";
 import { machine, type Report, table } from "./report.ts";
@@ -24,6 +26,8 @@ const LINES: readonly Line[] = [
   stripeEvents,
   capacity,
   webhooks,
+  firstRequest,
+  memory,
 ];
 
 const FOLDER = `${CACHE}/bench`;
