@@ -1,4 +1,3 @@
-import * as Sentry from "@sentry/deno";
 import { log } from "./log.ts";
 
 /** Something that a person has to look at, with what is needed to understand it. */
@@ -12,11 +11,20 @@ export type Alert = (
  * them, since a function may end with its answer.
  */
 export function alertWith(dsn: string | undefined): Alert {
-  if (dsn !== undefined) Sentry.init({ dsn, defaultIntegrations: false, tracesSampleRate: 0 });
+  let sentry: ReturnType<typeof openSentry> | undefined;
   return async (message, fields) => {
     log("alert", message, fields);
     if (dsn === undefined) return;
-    Sentry.captureMessage(message, { level: "fatal", extra: { ...fields } });
-    await Sentry.flush(2000);
+    sentry ??= openSentry(dsn);
+    const { captureMessage, flush } = await sentry;
+    captureMessage(message, { level: "fatal", extra: { ...fields } });
+    await flush(2000);
   };
+}
+
+/** Loads Sentry for the first alert: it would double the time that a function takes to start. */
+async function openSentry(dsn: string) {
+  const sentry = await import("@sentry/deno");
+  sentry.init({ dsn, defaultIntegrations: false, tracesSampleRate: 0 });
+  return sentry;
 }
