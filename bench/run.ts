@@ -3,11 +3,13 @@ import { CACHE } from "../local/paths.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 import { type Bench, connectionOf, withConnections } from "./bench.ts";
 import { isReached, type Line, type Result } from "./line.ts";
+import { bulkInvitation } from "./lines/bulk_invitation.ts";
 import { capacity } from "./lines/capacity.ts";
 import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
 import { stripeEvents } from "./lines/stripe_events.ts";
 import { firstRequest } from "./lines/first_request.ts";
 import { memory } from "./lines/memory.ts";
+import { sweep } from "./lines/sweep.ts";
 import { webhooks } from "./lines/webhooks.ts";
 import { explainHotCalls, type Plans, summarize } from "./plans.ts";
 import { machine, type Report, table } from "./report.ts";
@@ -25,7 +27,9 @@ const LINES: readonly Line[] = [
   claimSeatsSpread,
   stripeEvents,
   capacity,
+  bulkInvitation,
   webhooks,
+  sweep,
   firstRequest,
   memory,
 ];
