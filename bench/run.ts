@@ -1,7 +1,9 @@
 import { emptyDataFolder } from "../local/data_folder.ts";
-import { CACHE } from "../local/paths.ts";
+import { CACHE, CHECKOUT } from "../local/paths.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 import { type Bench, connectionOf, withConnections } from "./bench.ts";
+import { drawGrowth } from "./chart.ts";
+import { type Growth, measureGrowth } from "./growth.ts";
 import { isReached, type Line, type Result } from "./line.ts";
 import { bulkInvitation } from "./lines/bulk_invitation.ts";
 import { capacity } from "./lines/capacity.ts";
@@ -74,9 +76,38 @@ async function writeReport(name: string, report: Report): Promise<void> {
   console.log(`\nWritten to ${file}`);
 }
 
+/** Measures growth alone: it fills the database with a million organizations. */
+async function grow(quick: boolean): Promise<number> {
+  const at = new Date().toISOString();
+  const stack = await ownStack();
+  try {
+    const growth = await measureGrowth({ env: stack.env, quick });
+    console.log(`\n${describeGrowth(growth)}`);
+    await writeReport("growth", { at, machine: machine(), quick, results: [], growth });
+    // What the document shows is a whole run.
+    const file = quick ? `${FOLDER}/growth.svg` : `${CHECKOUT}/docs/growth.svg`;
+    await Deno.writeTextFile(file, drawGrowth(growth.curves, "Calls a second, as tables grow"));
+    console.log(`Drawn to ${file}`);
+    return 0;
+  } finally {
+    await stack.stop();
+  }
+}
+
+function describeGrowth({ curves, megabytes }: Growth): string {
+  const lines = curves.map(({ what, points }) => {
+    const rates = points.map(({ organizations, rates: { subject, ratio } }) =>
+      `${organizations}: ${subject.toFixed(0)}/s (${(ratio * 100).toFixed(0)} %)`
+    );
+    return `${what.padEnd(34)}${rates.join("   ")}`;
+  });
+  return [...lines, `MB on the disk: ${megabytes.join(", ")}`].join("\n");
+}
+
 async function main(): Promise<number> {
   const quick = Deno.args.includes("--quick");
   const chosen = Deno.args.filter((argument) => !argument.startsWith("--"));
+  if (chosen.includes("growth")) return await grow(quick);
   const lines = LINES.filter(({ name }) =>
     chosen.length === 0 || chosen.some((part) => name.includes(part))
   );
