@@ -18,6 +18,7 @@ const TASKS = {
   fmt: [["fmt"]],
   demo: [["run", "-A", "local/demo.ts"]],
   bench: [["run", "-A", "bench/run.ts"]],
+  simulate: [["run", "-A", "tests/simulation/simulate.ts"]],
   "db:schema": [["run", "-A", "local/database/schema.ts"]],
   "db:types": [["run", "-A", "local/database/types.ts"]],
   catalog: [["run", "-A", "local/publish_catalogue.ts"]],

@@ -1,0 +1,245 @@
+import fc from "fast-check";
+import { clickBuy } from "../functions/checkout.ts";
+import {
+  callSeats,
+  type Change,
+  clickChange,
+  replaceCard,
+} from "../functions/manage-seats/seats.ts";
+import {
+  bought,
+  cancelled,
+  changed,
+  edited,
+  ended,
+  givenUp,
+  isSame,
+  judgeChange,
+  mayBuy,
+  paidUp,
+  renewed,
+  type State,
+  type Terms,
+} from "./model.ts";
+import { type Deed, factOutcome, said, wholeOutcome } from "./step.ts";
+import { aliveSubscription } from "./views.ts";
+import type { World } from "./world.ts";
+
+const BOUNDS = { pro: [1, 20], max: [21, 50], ultra: [51, 100] } as const;
+
+/** Terms, nearly all of them sold, most of them small. */
+export const terms: fc.Arbitrary<Terms> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant("pro" as const) },
+  { weight: 1, arbitrary: fc.constantFrom("max" as const, "ultra" as const) },
+).chain((plan) =>
+  fc.record({
+    plan: fc.constant(plan),
+    billingPeriod: fc.oneof(
+      { weight: 5, arbitrary: fc.constant("monthly" as const) },
+      { weight: 1, arbitrary: fc.constant("yearly" as const) },
+    ),
+    seats: fc.oneof(
+      { weight: 5, arbitrary: fc.integer({ min: BOUNDS[plan][0], max: BOUNDS[plan][0] + 8 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: BOUNDS[plan][1] + 1 }) },
+    ),
+  }, { noNullPrototype: true })
+);
+
+const CARDS = { pays: "4242424242424242", declines: "4000000000000002" };
+
+/** Somebody clicks on "buy", and pays on Stripe's page, or does not. */
+export function buy(wish: Terms, card: "pays" | "declines" | "none"): Deed {
+  return {
+    name: `buy ${told(wish)}${card === "pays" ? "" : `, card ${card}`}`,
+    makesSense: ({ subscription }) => subscription === null,
+    prepare: ({ clients, organization }, { state }) =>
+      Promise.resolve(async () => {
+        const click = await said(clickBuy(clients, organization, { ...wish }));
+        const isPaid = click.body !== null && click.said === "done" && card === "pays";
+        if (click.body !== null && click.said === "done" && card !== "none") {
+          await clients.stripeControl.payCheckout(click.body.sessionId, { card: CARDS[card] });
+        }
+        return wholeOutcome(
+          state,
+          click,
+          mayBuy(state, wish),
+          isPaid ? bought(state, wish) : state,
+        );
+      }),
+  };
+}
+
+/** An admin changes seats, plan or period, as if from a preview of the period's first moment. */
+export function change(wish: Terms): Deed {
+  return {
+    name: `change to ${told(wish)}`,
+    makesSense: ({ subscription, deleted }) => subscription !== null && !deleted,
+    prepare: async (world, { state }) => {
+      const { clients, organization } = world;
+      const item = (await aliveSubscription(world)).items.data[0];
+      const start = item?.current_period_start ?? 0;
+      // A renewal that was played has moved the period into the future, where no preview is from.
+      const prorationDate = start * 1000 > Date.now()
+        ? {}
+        : { prorationDate: new Date(start * 1000).toISOString() };
+      return async () => {
+        const answer = await said<Change>(
+          clickChange(clients, organization, { ...wish, ...prorationDate }),
+        );
+        const judged = judgeChange(state, wish);
+        const kind = answer.body?.kind;
+        const after = ["now", "renewal"].filter((one) => kind === undefined || one === kind)
+          .map((one) => changed(state, wish, one as "now" | "renewal"));
+        const outcome = wholeOutcome(state, answer, judged !== "refused", ...after);
+        const isJudgedAlike = answer.said !== "done" || kind === judged;
+        return { ...outcome, asDesigned: outcome.asDesigned && isJudgedAlike };
+      };
+    },
+  };
+}
+
+/** An admin takes a scheduled decrease back. */
+export function undo(): Deed {
+  return {
+    name: "take the decrease back",
+    makesSense: ({ subscription, deleted }) => subscription !== null && !deleted,
+    prepare: ({ clients, organization }, { state }) =>
+      Promise.resolve(async () => {
+        const answer = await said(
+          callSeats(clients, organization, "DELETE", "/scheduled-change"),
+        );
+        const { subscription } = state;
+        if (subscription === null) return wholeOutcome(state, answer, false, state);
+        const { paid, next, awaiting } = subscription;
+        const isScheduled = !isSame(paid, next) && awaiting === null;
+        return wholeOutcome(state, answer, isScheduled, changed(state, paid, "renewal"));
+      }),
+  };
+}
+
+/** A fact at Stripe's, and what follows from it. */
+function stripeFact(
+  name: string,
+  makesSense: (state: State) => boolean,
+  happen: (world: World) => Promise<unknown>,
+  follow: (state: State) => State,
+): Deed {
+  return {
+    name,
+    makesSense,
+    isFact: true,
+    prepare: (world, { state }) =>
+      Promise.resolve(async () => {
+        await happen(world);
+        return factOutcome(follow(state));
+      }),
+  };
+}
+
+/** The customer's card is replaced by one that pays, or that does not. */
+export function replace(card: "pays" | "declines"): Deed {
+  return stripeFact(
+    `a card that ${card}`,
+    ({ subscription, card: present }) => subscription !== null && present !== card,
+    async (world) => {
+      const { id, customer } = await aliveSubscription(world);
+      const testCard = card === "pays" ? "pm_card_visa" : "pm_card_chargeCustomerFail";
+      const purchase = {
+        customerId: String(customer),
+        subscriptionId: id,
+        sessionId: "",
+        itemId: "",
+      };
+      await replaceCard(world.clients, purchase, testCard);
+    },
+    (state) => ({ ...state, card }),
+  );
+}
+
+/** The open invoice is paid on its page, with another card. */
+export function pay(): Deed {
+  return stripeFact(
+    "pay the open invoice",
+    ({ subscription }) => subscription?.awaiting != null || subscription?.overdue != null,
+    async (world) => {
+      const { latest_invoice: invoice } = await aliveSubscription(world);
+      const id = typeof invoice === "string" ? invoice : invoice?.id ?? "";
+      await world.clients.stripeControl.payHostedInvoice(id);
+    },
+    paidUp,
+  );
+}
+
+/** The time to pay for a change is up. */
+export function expirePayment(): Deed {
+  return stripeFact(
+    "the payment of a change expires",
+    ({ subscription }) => subscription?.awaiting != null,
+    async (world) => {
+      const { id } = await aliveSubscription(world);
+      await world.clients.stripeControl.expirePendingUpdate(id);
+    },
+    givenUp,
+  );
+}
+
+/** The period ends. */
+export function renew(): Deed {
+  return stripeFact(
+    "the period ends",
+    ({ subscription }) => subscription !== null && subscription.overdue === null,
+    async (world) => {
+      const { id } = await aliveSubscription(world);
+      await world.clients.stripeControl.endPeriod(id);
+    },
+    renewed,
+  );
+}
+
+/** The customer cancels at the period's end, or thinks better of it. */
+export function cancel(ending: boolean): Deed {
+  return stripeFact(
+    ending ? "cancel at the period's end" : "go on after all",
+    ({ subscription }) => subscription?.ending === !ending && subscription.awaiting === null,
+    async (world) => {
+      const { id } = await aliveSubscription(world);
+      await world.clients.stripe.subscriptions.update(id, { cancel_at_period_end: ending });
+    },
+    (state) => cancelled(state, ending),
+  );
+}
+
+/** Somebody ends the subscription at once in Stripe's dashboard. */
+export function end(): Deed {
+  return stripeFact(
+    "end the subscription",
+    ({ subscription }) => subscription !== null,
+    async (world) => {
+      await world.clients.stripe.subscriptions.cancel((await aliveSubscription(world)).id);
+    },
+    ended,
+  );
+}
+
+/** Somebody sets the quantity in Stripe's dashboard, from the period's first moment on. */
+export function edit(seats: number): Deed {
+  return stripeFact(
+    `set ${seats} seats at Stripe`,
+    ({ subscription, card }) =>
+      subscription !== null && card === "pays" && subscription.awaiting === null &&
+      subscription.overdue === null && subscription.next.seats !== seats,
+    async (world) => {
+      const { id, items: { data: [item] } } = await aliveSubscription(world);
+      await world.clients.stripe.subscriptions.update(id, {
+        items: [{ id: item?.id ?? "", quantity: seats }],
+        proration_behavior: "always_invoice",
+        proration_date: item?.current_period_start ?? 0,
+      });
+    },
+    (state) => edited(state, seats),
+  );
+}
+
+function told({ plan, billingPeriod, seats }: Terms): string {
+  return `${seats} ${plan} ${billingPeriod}`;
+}

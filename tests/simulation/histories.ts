@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import * as billing from "./billing_deeds.ts";
+import { assertInvariants } from "./invariants.ts";
+import { founded } from "./model.ts";
+import * as people from "./people_deeds.ts";
+import { type Deed, type Model, Step } from "./step.ts";
+import * as system from "./system_deeds.ts";
+import { expectedInside, readInside } from "./views.ts";
+import { weathers } from "./weather.ts";
+import {
+  closeWorld,
+  deliveries,
+  limitTold,
+  openWorld,
+  passTime,
+  sweep,
+  type Theatre,
+  type World,
+} from "./world.ts";
+
+const n = fc.nat(9);
+const order = fc.constantFrom("fifo" as const, "lifo" as const);
+
+/** Everything that somebody may do, and how often. */
+const deeds: readonly [number, fc.Arbitrary<Deed>][] = [
+  [
+    8,
+    fc.tuple(billing.terms, fc.constantFrom("pays", "pays", "pays", "declines", "none"))
+      .map(([terms, card]) => billing.buy(terms, card as "pays")),
+  ],
+  [8, billing.terms.map(billing.change)],
+  [2, fc.constant(billing.undo())],
+  [2, fc.constantFrom("pays" as const, "declines" as const).map(billing.replace)],
+  [3, fc.constant(billing.pay())],
+  [1, fc.constant(billing.expirePayment())],
+  [3, fc.constant(billing.renew())],
+  [1, fc.boolean().map(billing.cancel)],
+  [1, fc.constant(billing.end())],
+  [2, fc.integer({ min: 1, max: 12 }).map(billing.edit)],
+  [7, fc.integer({ min: 1, max: 3 }).map(people.invite)],
+  [3, fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat(3)).map(([a, b]) => people.rush(a, b))],
+  [5, n.map(people.accept)],
+  [1, n.map(people.expire)],
+  [
+    3,
+    fc.tuple(n, fc.constantFrom("revoke" as const, "resend" as const, "in Clerk" as const))
+      .map(([at, how]) => people.endInvitation(at, how)),
+  ],
+  [2, fc.constant(people.ask())],
+  [3, fc.tuple(n, fc.boolean()).map(([at, approved]) => people.decide(at, approved))],
+  [
+    3,
+    fc.tuple(n, fc.constantFrom("leaves" as const, "is removed" as const))
+      .map(([at, how]) => people.leave(at, how)),
+  ],
+  [2, fc.constantFrom("member" as const, "invitation" as const).map(people.addInClerk)],
+  [0.2, fc.constant(people.remove())],
+  [5, fc.constant(system.sweeping())],
+  [4, order.map(system.release)],
+  [2, order.map(system.replay)],
+];
+
+const step: fc.Arbitrary<Step> = fc.tuple(
+  fc.oneof(...deeds.map(([weight, arbitrary]) => ({ weight: weight * 5, arbitrary }))),
+  weathers,
+).map(([deed, weather]) => new Step(deed, weather));
+
+/** How many steps a history has at the most. */
+const LENGTH = 50;
+
+/** Random histories, for a replay by the path of one. */
+export function histories(
+  replayPath?: string,
+): fc.Arbitrary<Iterable<fc.AsyncCommand<Model, World>>> {
+  return fc.commands<Model, World, false>([step], {
+    maxCommands: LENGTH,
+    size: "max",
+    ...(replayPath === undefined ? {} : { replayPath }),
+  });
+}
+
+/** How a history begins, mostly with a purchase, and whether in the end what is held up comes. */
+export const frames = fc.record({
+  bought: fc.option(billing.terms, { freq: 10 }),
+  ending: fc.constantFrom("it comes" as const, "it is lost" as const),
+}, { noNullPrototype: true });
+
+type Frame = typeof frames extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** Plays one history to its end. Rejects as soon as something is not as it has to be. */
+export async function play(
+  theatre: Theatre,
+  { bought, ending }: Frame,
+  steps: Iterable<fc.AsyncCommand<Model, World>>,
+): Promise<void> {
+  const world = await openWorld(theatre);
+  try {
+    const model: Model = { state: founded(world.owner), lost: false, held: false };
+    if (bought !== null) {
+      await new Step(billing.buy(bought, "pays"), { kind: "calm" }).run(model, world);
+    }
+    await fc.asyncModelRun(() => ({ model, real: world }), steps);
+    await finish(world, model, ending);
+  } finally {
+    await closeWorld(world);
+  }
+}
+
+/** One sweep, and Stripe, Clerk and Postgres agree with the model; a second one finds nothing. */
+async function finish(world: World, { state }: Model, ending: string): Promise<void> {
+  const { clients } = world;
+  if (ending === "it comes") {
+    await clients.clerk.control.release({ order: "lifo" });
+    await clients.stripeControl.release({ order: "lifo" });
+  }
+  await deliveries(clients);
+  await passTime(world);
+  const first = await sweep(world);
+  assert.equal(first?.failed, 0, `The sweep: ${JSON.stringify(first)}`);
+  await limitTold(world);
+  assert.deepEqual(await readInside(world), expectedInside(state), "Postgres, after the sweep");
+  await assertInvariants(world);
+  await passTime(world);
+  assert.deepEqual((await sweep(world))?.drift, {}, "A second sweep");
+}

@@ -1,0 +1,330 @@
+import { callFunction, functionsOf } from "../functions/api.ts";
+import { codeOf } from "../functions/manage-members/joining.ts";
+import { askToInvite, callMembers } from "../functions/manage-members/team.ts";
+import {
+  available,
+  deleted,
+  invited,
+  joined,
+  left,
+  mayAdd,
+  requested,
+  type State,
+  uninvited,
+} from "./model.ts";
+import { type Deed, factOutcome, type Outcome, type Said, said, wholeOutcome } from "./step.ts";
+import type { World } from "./world.ts";
+
+/** One of a list, by a number that may be larger than it is long. */
+function pick(list: readonly string[], n: number): string {
+  return list[n % Math.max(1, list.length)] ?? "";
+}
+
+/** An admin invites people, all of them or nobody. */
+export function invite(count: number): Deed {
+  return {
+    name: `invite ${count}`,
+    makesSense: () => true,
+    prepare: (world, { state }) => {
+      const people = Array.from({ length: count }, () => world.newAddress());
+      return Promise.resolve(async () => {
+        const answer = await said(askToInvite(world.clients, world.organization, people));
+        const outcomes = answer.body?.invitations?.map(({ outcome }) => outcome) ?? [];
+        const sure = people.filter((_, n) => outcomes[n] === "invited");
+        const unsure = people.filter((_, n) =>
+          answer.said === "unknown" || outcomes[n] === "unknown"
+        );
+        return {
+          asDesigned: unsure.length === 0 && sure.length === (mayAdd(state, count) ? count : 0),
+          possible: subsets(unsure).map((also) => invited(state, [...sure, ...also])),
+          answer: answer.text,
+        };
+      });
+    },
+  };
+}
+
+/** Many ask for seats at the same time: some to be approved, some to be invited. */
+export function rush(approvals: number, invitations: number): Deed {
+  return {
+    name: `${approvals} approvals and ${invitations} invitations at once`,
+    makesSense: ({ deleted }) => !deleted,
+    prepare: async (world, model) => {
+      const people: string[] = [];
+      for (let n = 0; n < approvals; n++) people.push(await askToJoin(world, model));
+      const { state } = model;
+      const ids = await Promise.all(people.map((one) => requestOf(world, one)));
+      const addresses = Array.from({ length: invitations }, () => world.newAddress());
+      return async () => {
+        const answers = await Promise.all([
+          ...ids.map((id) => said(approveCall(world, id))),
+          ...addresses.map((one) => said(askToInvite(world.clients, world.organization, [one]))),
+        ]);
+        const all = [...people, ...addresses];
+        const isSaid = (wanted: Said) => all.filter((_, n) => saidOf(answers[n]) === wanted);
+        const granted = isSaid("done");
+        const room = Math.min(all.length, Math.max(0, available(state)));
+        const take = (also: readonly string[]) =>
+          [...granted, ...also].reduce(
+            (at, one) => people.includes(one) ? joined(at, one) : invited(at, [one]),
+            state,
+          );
+        return {
+          asDesigned: granted.length === room && isSaid("unknown").length === 0,
+          possible: subsets(isSaid("unknown")).map(take),
+          answer: `${granted.length} granted, room for ${room}`,
+        };
+      };
+    },
+  };
+}
+
+/** How one of a rush was answered: an invitation tells it in its body. */
+function saidOf(answer: { said: Said; body: unknown } | undefined): Said {
+  if (answer === undefined || answer.said !== "done") return answer?.said ?? "unknown";
+  const { invitations } = answer.body as { invitations?: readonly { outcome: string }[] };
+  if (invitations === undefined) return "done";
+  const [one] = invitations;
+  if (one?.outcome === "unknown") return "unknown";
+  return one?.outcome === "invited" ? "done" : "refused";
+}
+
+/** Somebody accepts an invitation. */
+export function accept(n: number): Deed {
+  return clerkFact(
+    `invitation ${n} is accepted`,
+    ({ invited }) => invited.length > 0,
+    ({ invited }) => pick(invited, n),
+    async (world, person) => {
+      const id = await invitationOf(world, person);
+      world.users.set(person, await world.clients.clerk.acceptInvitation(id));
+    },
+    joined,
+  );
+}
+
+/** An invitation's time is over. Clerk sends no event: both sides know the time. */
+export function expire(n: number): Deed {
+  const deed = clerkFact(
+    `invitation ${n} expires`,
+    ({ invited }) => invited.length > 0,
+    ({ invited }) => pick(invited, n),
+    async (world, person) => {
+      const id = await invitationOf(world, person);
+      await world.clients.clerk.expireInvitation(id);
+      await world.clients.sql`
+        update public.organization_invitations set expires_at = now()
+        where clerk_invitation_id = ${id}`;
+    },
+    uninvited,
+  );
+  return { ...deed, isSilent: true };
+}
+
+/** An admin revokes an invitation, or sends it again; in Clerk's own screens there is no resend. */
+export function endInvitation(n: number, how: "revoke" | "resend" | "in Clerk"): Deed {
+  const name = `invitation ${n}: ${how}`;
+  const makesSense = ({ invited }: State) => invited.length > 0;
+  if (how === "in Clerk") {
+    return clerkFact(name, makesSense, ({ invited }) => pick(invited, n), async (world, person) => {
+      const { clerkId: organizationId, adminId: requestingUserId } = world.organization;
+      const invitationId = await invitationOf(world, person);
+      await world.clients.clerk.client.organizations.revokeOrganizationInvitation({
+        organizationId,
+        invitationId,
+        requestingUserId,
+      });
+    }, uninvited);
+  }
+  return {
+    name,
+    makesSense,
+    prepare: async (world, { state }) => {
+      const { clients, organization } = world;
+      const person = pick(state.invited, n);
+      const [row] = await clients.sql<{ id: string }[]>`
+        select id from public.organization_invitations
+        where organization_id = ${organization.id} and email = ${person} and status = 'pending'`;
+      const route = `/invitations/${row?.id ?? crypto.randomUUID()}`;
+      const gone = uninvited(state, person);
+      return async () => {
+        if (how === "revoke") {
+          const answer = await said(callMembers(clients, organization, "DELETE", route));
+          return wholeOutcome(state, answer, true, gone);
+        }
+        const again = await said(callMembers(clients, organization, "POST", `${route}/resend`));
+        const outcome = wholeOutcome(state, again, mayAdd(state, 0), state);
+        // The old one is revoked first; where the new one fails after that, nobody is invited.
+        return again.said === "done"
+          ? outcome
+          : { ...outcome, possible: [...outcome.possible, gone] };
+      };
+    },
+  };
+}
+
+/** Somebody new asks to join with the organization's code. */
+export function ask(): Deed {
+  return {
+    name: "ask to join",
+    makesSense: ({ requested, deleted }) => !deleted && requested.length < 4,
+    prepare: (world, model) =>
+      Promise.resolve(async () => {
+        await askToJoin(world, model);
+        return factOutcome(model.state);
+      }),
+    isFact: true,
+  };
+}
+
+/** An admin decides about a request. */
+export function decide(n: number, approved: boolean): Deed {
+  return {
+    name: `request ${n} is ${approved ? "approved" : "rejected"}`,
+    makesSense: ({ requested }) => requested.length > 0,
+    prepare: async (world, { state }) => {
+      const { clients, organization } = world;
+      const person = pick(state.requested, n);
+      const id = await requestOf(world, person);
+      return async () => {
+        if (approved) {
+          const answer = await said(approveCall(world, id));
+          return wholeOutcome(state, answer, mayAdd(state, 1), joined(state, person));
+        }
+        const route = `/join-requests/${id}/reject`;
+        const answer = await said(callMembers(clients, organization, "POST", route));
+        return wholeOutcome(state, answer, true, requested(state, person, false));
+      };
+    },
+  };
+}
+
+/** Somebody other than the owner leaves by himself, or an admin removes him. */
+export function leave(n: number, how: "leaves" | "is removed"): Deed {
+  const name = `member ${n} ${how}`;
+  const makesSense = ({ members }: State) => members.length > 1;
+  const who = ({ members }: State) => pick(members.slice(1), n);
+  if (how === "leaves") {
+    return clerkFact(name, makesSense, who, async (world, person) => {
+      await world.clients.clerk.client.organizations.deleteOrganizationMembership({
+        organizationId: world.organization.clerkId,
+        userId: world.users.get(person) ?? "",
+      });
+    }, left);
+  }
+  return {
+    name,
+    makesSense,
+    prepare: (world, { state }) =>
+      Promise.resolve(async (): Promise<Outcome> => {
+        const person = who(state);
+        const route = `/members/${world.users.get(person)}`;
+        const answer = await said(callMembers(world.clients, world.organization, "DELETE", route));
+        return wholeOutcome(state, answer, true, left(state, person));
+      }),
+  };
+}
+
+/** Somebody is added, or invited, in Clerk's own screens or past them, whatever the limit. */
+export function addInClerk(how: "member" | "invitation"): Deed {
+  return clerkFact(
+    `a ${how} in Clerk's screens`,
+    ({ deleted }) => !deleted,
+    () => "",
+    async (world, _, person) => {
+      const { clients: { clerk }, organization: { clerkId } } = world;
+      if (how === "invitation") return void await clerk.invite(clerkId, person);
+      const { id: userId } = await clerk.createUser({ email: person });
+      world.users.set(person, userId);
+      await clerk.addMember(clerkId, { userId });
+    },
+    (state, _, person) => how === "member" ? joined(state, person) : invited(state, [person]),
+  );
+}
+
+/** The organization is deleted in Clerk. */
+export function remove(): Deed {
+  return clerkFact(
+    "the organization is deleted",
+    ({ deleted }) => !deleted,
+    () => "",
+    async ({ clients, organization }) => {
+      await clients.clerk.client.organizations.deleteOrganization(organization.clerkId);
+    },
+    deleted,
+  );
+}
+
+/** A fact at Clerk's, about somebody who is there or somebody new, and what follows from it. */
+function clerkFact(
+  name: string,
+  makesSense: (state: State) => boolean,
+  who: (state: State) => string,
+  happen: (world: World, person: string, newcomer: string) => Promise<void>,
+  follow: (state: State, person: string, newcomer: string) => State,
+): Deed {
+  return {
+    name,
+    makesSense,
+    isFact: true,
+    prepare: (world, { state }) =>
+      Promise.resolve(async () => {
+        const [person, newcomer] = [who(state), world.newAddress()];
+        await happen(world, person, newcomer);
+        return factOutcome(follow(state, person, newcomer));
+      }),
+  };
+}
+
+function approveCall({ clients, organization }: World, id: string) {
+  return callMembers(clients, organization, "POST", `/join-requests/${id}/approve`);
+}
+
+/** Lets somebody new ask to join, of which the model takes note. */
+async function askToJoin(world: World, model: { state: State }): Promise<string> {
+  const { clients, organization, users } = world;
+  const person = world.newAddress();
+  const { id: userId } = await clients.clerk.createUser({ email: person });
+  users.set(person, userId);
+  const token = await clients.clerk.sessionToken({ userId, azp: clients.env.SITE_URL });
+  await callFunction(functionsOf(clients), "manage-members/join-requests", {
+    token,
+    body: { joinCode: await codeOf(clients, organization) },
+  });
+  const isThere = await requestOf(world, person, null) !== null;
+  if (isThere) model.state = requested(model.state, person, true);
+  return person;
+}
+
+async function requestOf(world: World, person: string): Promise<string>;
+async function requestOf(world: World, person: string, none: null): Promise<string | null>;
+async function requestOf(
+  { clients: { sql }, organization }: World,
+  person: string,
+  none: string | null = crypto.randomUUID(),
+): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`
+    select id from public.organization_members
+    where organization_id = ${organization.id} and email = ${person} and status = 'requested'`;
+  return row?.id ?? none;
+}
+
+/** Clerk's id of somebody's pending invitation. */
+async function invitationOf(
+  { clients: { clerk }, organization: { clerkId: organizationId } }: World,
+  person: string,
+): Promise<string> {
+  const { data } = await clerk.client.organizations.getOrganizationInvitationList({
+    organizationId,
+    status: ["pending"],
+    limit: 500,
+  });
+  return data.find(({ emailAddress }) => emailAddress === person)?.id ?? "";
+}
+
+function subsets(people: readonly string[]): string[][] {
+  return people.reduce<string[][]>(
+    (sets, one) => [...sets, ...sets.map((set) => [...set, one])],
+    [[]],
+  );
+}

@@ -1,0 +1,63 @@
+import { parseArgs } from "node:util";
+import { CACHE, CHECKOUT } from "../../local/paths.ts";
+import { type Failure, replay, search } from "./run.ts";
+import { openTheatre, type Theatre } from "./world.ts";
+
+/*
+ * Plays random histories against a stack of its own, for as long as one likes:
+ *
+ *   npm run simulate -- --minutes 60
+ *   npm run simulate -- --seed 1 --path 0:1/ABC:D     one history again, as a failure names it
+ */
+
+const LOG = `${CACHE}/simulation.log`;
+/** Histories of one seed. */
+const RUNS = 20;
+const SHRINK_MS = 120_000;
+
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    minutes: { type: "string", default: "1" },
+    seed: { type: "string" },
+    path: { type: "string" },
+  },
+});
+
+async function main(): Promise<number> {
+  await Deno.mkdir(CACHE, { recursive: true });
+  const log = await Deno.open(LOG, { create: true, write: true, truncate: true });
+  const text = new TextEncoder();
+  const theatre = await openTheatre((line) => log.writeSync(text.encode(`${line}\n`)));
+  try {
+    const failure = options.path === undefined
+      ? await searchLong(theatre)
+      : await replay(theatre, { seed: Number(options.seed), path: options.path });
+    if (failure !== null) report(failure);
+    return failure === null ? 0 : 1;
+  } finally {
+    await theatre.close();
+  }
+}
+
+async function searchLong(theatre: Theatre): Promise<Failure | null> {
+  const until = Date.now() + Number(options.minutes) * 60_000;
+  let histories = 0;
+  let seed = options.seed === undefined ? Date.now() % 2 ** 31 : Number(options.seed);
+  for (; Date.now() < until; seed++) {
+    const failure = await search(theatre, { seed, runs: RUNS, until, shrinkMs: SHRINK_MS });
+    if (failure !== null) return failure;
+    histories += RUNS;
+    console.log(`${histories} histories of ${theatre.steps} steps, up to seed ${seed}`);
+  }
+  return null;
+}
+
+function report({ seed, path, story, error }: Failure): void {
+  console.error(`\n  ${story}\n`);
+  console.error(error instanceof Error ? error.stack : error);
+  console.error(`\nThe stack's log: ${LOG.slice(CHECKOUT.length + 1)}. The same history again:`);
+  console.error(`\n  npm run simulate -- --seed ${seed} --path ${path}\n`);
+}
+
+Deno.exit(await main());
