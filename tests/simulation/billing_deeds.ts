@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { StripeControl } from "../../local/stripe/control.ts";
 import { clickBuy } from "../functions/checkout.ts";
 import {
   callSeats,
@@ -27,6 +28,9 @@ import type { World } from "./world.ts";
 
 const BOUNDS = { pro: [1, 20], max: [21, 50], ultra: [51, 100] } as const;
 
+/** A test card that no bank pays. */
+const DECLINED = "4000000000000002";
+
 /** Terms, nearly all of them sold, most of them small. */
 export const terms: fc.Arbitrary<Terms> = fc.oneof(
   { weight: 6, arbitrary: fc.constant("pro" as const) },
@@ -45,20 +49,20 @@ export const terms: fc.Arbitrary<Terms> = fc.oneof(
   }, { noNullPrototype: true })
 );
 
-const CARDS = { pays: "4242424242424242", declines: "4000000000000002" };
+/** How a checkout is paid: by a card, by a bank debit that is heard of later, or not at all. */
+export type Payment = "card" | "declined card" | "debit" | "nothing";
 
 /** Somebody clicks on "buy", and pays on Stripe's page, or does not. */
-export function buy(wish: Terms, card: "pays" | "declines" | "none"): Deed {
+export function buy(wish: Terms, payment: Payment): Deed {
   return {
-    name: `buy ${told(wish)}${card === "pays" ? "" : `, card ${card}`}`,
+    name: `buy ${told(wish)}${payment === "card" ? "" : ` by ${payment}`}`,
     makesSense: ({ subscription }) => subscription === null,
     prepare: ({ clients, organization }, { state }) =>
       Promise.resolve(async () => {
         const click = await said(clickBuy(clients, organization, { ...wish }));
-        const isPaid = click.body !== null && click.said === "done" && card === "pays";
-        if (click.body !== null && click.said === "done" && card !== "none") {
-          await clients.stripeControl.payCheckout(click.body.sessionId, { card: CARDS[card] });
-        }
+        const sessionId = click.said === "done" ? click.body?.sessionId : undefined;
+        if (sessionId !== undefined) await payCheckout(clients.stripeControl, sessionId, payment);
+        const isPaid = sessionId !== undefined && (payment === "card" || payment === "debit");
         return wholeOutcome(
           state,
           click,
@@ -67,6 +71,18 @@ export function buy(wish: Terms, card: "pays" | "declines" | "none"): Deed {
         );
       }),
   };
+}
+
+async function payCheckout(
+  stripe: StripeControl,
+  sessionId: string,
+  payment: Payment,
+): Promise<void> {
+  if (payment === "card") await stripe.payCheckout(sessionId);
+  if (payment === "declined card") await stripe.payCheckout(sessionId, { card: DECLINED });
+  if (payment !== "debit") return;
+  await stripe.payCheckout(sessionId, { method: "later" });
+  await stripe.settleCheckout(sessionId, "succeeded");
 }
 
 /** An admin changes seats, plan or period, as if from a preview of the period's first moment. */
@@ -221,22 +237,24 @@ export function end(): Deed {
   );
 }
 
-/** Somebody sets the quantity in Stripe's dashboard, from the period's first moment on. */
-export function edit(seats: number): Deed {
+/** Somebody sets quantities in Stripe's dashboard, from the period's first moment on. */
+export function edit(quantities: readonly number[]): Deed {
   return stripeFact(
-    `set ${seats} seats at Stripe`,
+    `set ${quantities.join(" then ")} seats at Stripe`,
     ({ subscription, card }) =>
       subscription !== null && card === "pays" && subscription.awaiting === null &&
-      subscription.overdue === null && subscription.next.seats !== seats,
+      subscription.overdue === null && subscription.next.seats !== quantities[0],
     async (world) => {
       const { id, items: { data: [item] } } = await aliveSubscription(world);
-      await world.clients.stripe.subscriptions.update(id, {
-        items: [{ id: item?.id ?? "", quantity: seats }],
-        proration_behavior: "always_invoice",
-        proration_date: item?.current_period_start ?? 0,
-      });
+      for (const quantity of quantities) {
+        await world.clients.stripe.subscriptions.update(id, {
+          items: [{ id: item?.id ?? "", quantity }],
+          proration_behavior: "always_invoice",
+          proration_date: item?.current_period_start ?? 0,
+        });
+      }
     },
-    (state) => edited(state, seats),
+    (state) => quantities.reduce(edited, state),
   );
 }
 

@@ -26,8 +26,15 @@ const order = fc.constantFrom("fifo" as const, "lifo" as const);
 const deeds: readonly [number, fc.Arbitrary<Deed>][] = [
   [
     8,
-    fc.tuple(billing.terms, fc.constantFrom("pays", "pays", "pays", "declines", "none"))
-      .map(([terms, card]) => billing.buy(terms, card as "pays")),
+    fc.tuple(
+      billing.terms,
+      fc.constantFrom<billing.Payment>(
+        "card",
+        "declined card",
+        "debit",
+        "nothing",
+      ),
+    ).map(([terms, payment]) => billing.buy(terms, payment)),
   ],
   [8, billing.terms.map(billing.change)],
   [2, fc.constant(billing.undo())],
@@ -37,7 +44,12 @@ const deeds: readonly [number, fc.Arbitrary<Deed>][] = [
   [3, fc.constant(billing.renew())],
   [1, fc.boolean().map(billing.cancel)],
   [1, fc.constant(billing.end())],
-  [2, fc.integer({ min: 1, max: 12 }).map(billing.edit)],
+  [
+    3,
+    fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }).map(
+      billing.edit,
+    ),
+  ],
   [7, fc.integer({ min: 1, max: 3 }).map(people.invite)],
   [3, fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat(3)).map(([a, b]) => people.rush(a, b))],
   [5, n.map(people.accept)],
@@ -58,7 +70,7 @@ const deeds: readonly [number, fc.Arbitrary<Deed>][] = [
   [0.2, fc.constant(people.remove())],
   [5, fc.constant(system.sweeping())],
   [4, order.map(system.release)],
-  [2, order.map(system.replay)],
+  [1, order.map(system.replay)],
 ];
 
 const step: fc.Arbitrary<Step> = fc.tuple(
@@ -98,7 +110,7 @@ export async function play(
   try {
     const model: Model = { state: founded(world.owner), lost: false, held: false };
     if (bought !== null) {
-      await new Step(billing.buy(bought, "pays"), { kind: "calm" }).run(model, world);
+      await new Step(billing.buy(bought, "card"), { kind: "calm" }).run(model, world);
     }
     await fc.asyncModelRun(() => ({ model, real: world }), steps);
     await finish(world, model, ending);

@@ -25,6 +25,8 @@ export interface Plan {
   readonly until: number;
   /** How long a failing history may be shrunk, in milliseconds. */
   readonly shrinkMs: number;
+  /** Told of a failing history before it is shrunk. */
+  readonly onFound?: (failure: Failure) => void;
 }
 
 /** Plays histories of a seed until one goes wrong, and shrinks that one; null when none does. */
@@ -37,6 +39,7 @@ export async function search(theatre: Theatre, plan: Plan): Promise<Failure | nu
     interruptAfterTimeLimit: Math.max(1, until - Date.now()),
   });
   if (!found.failed || found.counterexamplePath === null) return null;
+  plan.onFound?.(failureOf(found));
   if (shrinkMs === 0) return failureOf(found);
   const shrunk = await fc.check(property(theatre), {
     seed,

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { CACHE, CHECKOUT } from "../../local/paths.ts";
+import { BROKEN_RULES, whileBroken } from "./broken_rules.ts";
 import { type Failure, replay, search } from "./run.ts";
 import { openTheatre, type Theatre } from "./world.ts";
 
@@ -8,12 +9,15 @@ import { openTheatre, type Theatre } from "./world.ts";
  *
  *   npm run simulate -- --minutes 60
  *   npm run simulate -- --seed 1 --path 0:1/ABC:D     one history again, as a failure names it
+ *   npm run simulate -- --broken                      breaks each rule, which has to be noticed
  */
 
 const LOG = `${CACHE}/simulation.log`;
 /** Histories of one seed. */
 const RUNS = 20;
 const SHRINK_MS = 120_000;
+/** How soon a broken rule has to be noticed. */
+const NOTICED_MS = 60_000;
 
 const { values: options } = parseArgs({
   args: Deno.args,
@@ -21,6 +25,7 @@ const { values: options } = parseArgs({
     minutes: { type: "string", default: "1" },
     seed: { type: "string" },
     path: { type: "string" },
+    broken: { type: "boolean", default: false },
   },
 });
 
@@ -30,6 +35,7 @@ async function main(): Promise<number> {
   const text = new TextEncoder();
   const theatre = await openTheatre((line) => log.writeSync(text.encode(`${line}\n`)));
   try {
+    if (options.broken) return await breakRules(theatre);
     const failure = options.path === undefined
       ? await searchLong(theatre)
       : await replay(theatre, { seed: Number(options.seed), path: options.path });
@@ -45,12 +51,40 @@ async function searchLong(theatre: Theatre): Promise<Failure | null> {
   let histories = 0;
   let seed = options.seed === undefined ? Date.now() % 2 ** 31 : Number(options.seed);
   for (; Date.now() < until; seed++) {
-    const failure = await search(theatre, { seed, runs: RUNS, until, shrinkMs: SHRINK_MS });
+    const plan = { seed, runs: RUNS, until, shrinkMs: SHRINK_MS, onFound: report };
+    const failure = await search(theatre, plan);
     if (failure !== null) return failure;
     histories += RUNS;
     console.log(`${histories} histories of ${theatre.steps} steps, up to seed ${seed}`);
   }
   return null;
+}
+
+/** Breaks one rule after the other; answers how many of them nobody noticed. */
+async function breakRules(theatre: Theatre): Promise<number> {
+  let unnoticed = 0;
+  for (const rule of BROKEN_RULES) {
+    const begun = Date.now();
+    const failure = await whileBroken(theatre.clients, rule, () =>
+      search(theatre, {
+        seed: Number(options.seed ?? 1),
+        runs: 1000,
+        until: begun + NOTICED_MS,
+        shrinkMs: 0,
+      }));
+    const seconds = Math.round((Date.now() - begun) / 1000);
+    if (failure === null) unnoticed++;
+    console.log(
+      failure === null
+        ? `NOT NOTICED in ${seconds} s: ${rule.name}`
+        : `noticed in ${seconds} s: ${rule.name}\n    ${firstLine(failure.error)}`,
+    );
+  }
+  return unnoticed;
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split("\n")[0] ?? "";
 }
 
 function report({ seed, path, story, error }: Failure): void {

@@ -5,7 +5,7 @@ import type { Answer } from "../functions/api.ts";
 import { assertInvariants } from "./invariants.ts";
 import type { State } from "./model.ts";
 import { expectedInside, expectedOutside, readInside, readOutside } from "./views.ts";
-import { inWeather, type Weather } from "./weather.ts";
+import { inWeather, isRough, type Weather } from "./weather.ts";
 import { limitTold, type World } from "./world.ts";
 
 /** The model of one history: how the organization stands, and what Postgres has heard of it. */
@@ -74,8 +74,7 @@ export class Step implements fc.AsyncCommand<Model, World> {
   }
 
   #weather(): Weather {
-    const isRough = ["lose_answer", "drop", "fail", "crash"].includes(this.weather.kind);
-    return this.deed.isFact === true && isRough ? { kind: "calm" } : this.weather;
+    return this.deed.isFact === true && isRough(this.weather) ? { kind: "calm" } : this.weather;
   }
 }
 

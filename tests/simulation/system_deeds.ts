@@ -27,7 +27,7 @@ export function sweeping(): Deed {
 /** What was held up comes, in the order in which it was sent or the other way round. */
 export function release(order: "fifo" | "lifo"): Deed {
   return {
-    name: `what was held up comes, ${order}`,
+    name: `what was held up comes ${order}`,
     makesSense: (_, { held }) => held,
     isFact: true,
     prepare: ({ clients }, { state }) =>
@@ -42,7 +42,7 @@ export function release(order: "fifo" | "lifo"): Deed {
 /** Everything that was ever sent comes again, what was lost as well. */
 export function replay(order: "fifo" | "lifo"): Deed {
   return {
-    name: `everything comes again, ${order}`,
+    name: `everything comes again ${order}`,
     makesSense: () => true,
     isFact: true,
     prepare: async (world, { state }) => {

@@ -95,6 +95,7 @@ async function readStripe(
 export async function customerOf(
   { clients: { stripe }, organization: { id } }: World,
 ): Promise<Stripe.Customer | null> {
+  // Those of the histories before have gone.
   const { data } = await stripe.customers.list({ limit: 100 });
   const own = data.filter(({ metadata }) => metadata["organization_id"] === id);
   if (own.length > 1) throw new Error("The organization has several customers");

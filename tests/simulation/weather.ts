@@ -1,16 +1,22 @@
 import fc from "fast-check";
 import type { EmulatorControl } from "../../local/emulation/control.ts";
+import type { Policy } from "../../local/emulation/delivery_policies.ts";
 import type { FaultInput } from "../../local/emulation/faults.ts";
 import { addFault, HOLDUP_MS } from "../functions/requests.ts";
-import type { World } from "./world.ts";
+import { deliveries, type World } from "./world.ts";
 
 type Provider = "clerk" | "stripe";
 
 /** What goes wrong while a step is taken. */
 export type Weather =
   | { readonly kind: "calm" }
-  /** What becomes of the webhooks that the step causes; held ones come later, in another order. */
-  | { readonly kind: "lose" | "hold" | "repeat"; readonly provider: Provider }
+  /** What becomes of the webhooks that the step causes; held ones come in a later step. */
+  | {
+    readonly kind: "lose" | "hold" | "repeat" | "reverse";
+    readonly provider: Provider;
+    /** Only those of this type; all of them where it is undefined. */
+    readonly type: string | undefined;
+  }
   /** What becomes of the requests that functions send. */
   | {
     readonly kind: "lose_answer" | "drop" | "fail";
@@ -36,6 +42,13 @@ const FUNCTIONS = [
   "sync-seats",
 ];
 
+const TYPES = {
+  clerk: ["organizationMembership.created", "organizationInvitation.accepted"],
+  stripe: ["customer.subscription.updated", "invoice.paid", "checkout.session.completed"],
+};
+
+const POLICIES = { lose: "drop", hold: "hold", repeat: "duplicate", reverse: "hold" } as const;
+
 const provider = fc.constantFrom<Provider>("clerk", "stripe");
 const after = fc.nat(4);
 
@@ -44,10 +57,13 @@ export const weathers: fc.Arbitrary<Weather> = fc.oneof(
   { weight: 10, arbitrary: fc.constant<Weather>({ kind: "calm" }) },
   {
     weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constantFrom("lose" as const, "hold" as const, "repeat" as const),
-      provider,
-    }),
+    arbitrary: provider.chain((provider) =>
+      fc.record({
+        kind: fc.constantFrom<keyof typeof POLICIES>("lose", "hold", "repeat", "reverse"),
+        provider: fc.constant(provider),
+        type: fc.option(fc.constantFrom(...TYPES[provider]), { nil: undefined }),
+      })
+    ),
   },
   {
     weight: 2,
@@ -72,9 +88,9 @@ export const weathers: fc.Arbitrary<Weather> = fc.oneof(
 
 /** What weather leaves behind. */
 export interface Aftermath {
-  /** Whether it was such that a command may not have been answered as it should. */
+  /** Whether a command may not have been answered as it should. */
   readonly wasRough: boolean;
-  /** Webhooks that were lost, or may have been, together with what follows them. */
+  /** Webhooks were lost, or what would have come of them. */
   readonly lost: boolean;
   readonly held: boolean;
 }
@@ -86,80 +102,93 @@ export async function inWeather<Result>(
   happen: () => Promise<Result>,
 ): Promise<[Result, Aftermath]> {
   const end = await begin(world, weather);
+  let hasStruck = false;
+  let result: Result;
   try {
-    const result = await happen();
-    // Webhooks that have to go through the weather as well.
-    await settle(world);
-    await end();
-    await settle(world);
-    const { kind } = weather;
-    const wasRough = ["lose_answer", "drop", "fail", "crash"].includes(kind);
-    return [result, { wasRough, lost: wasRough || kind === "lose", held: kind === "hold" }];
-  } catch (error) {
-    await end();
-    throw error;
+    result = await happen();
+    // The webhooks go through the weather as well.
+    await deliveries(world.clients);
+  } finally {
+    hasStruck = await end();
   }
+  await deliveries(world.clients);
+  const wasRough = hasStruck && isRough(weather);
+  const lost = wasRough || hasStruck && weather.kind === "lose";
+  return [result, { wasRough, lost, held: hasStruck && weather.kind === "hold" }];
 }
 
-function controlOf({ clients }: World, name: Provider): EmulatorControl {
-  return name === "clerk" ? clients.clerk.control : clients.stripeControl;
+/** Whether weather strikes requests, and not webhooks. */
+export function isRough({ kind }: Weather): boolean {
+  return kind === "lose_answer" || kind === "drop" || kind === "fail" || kind === "crash";
 }
 
-async function settle({ clients }: World): Promise<void> {
-  await Promise.all([clients.clerk.control.settle(), clients.stripeControl.settle()]);
-}
+/** Ends a spell of weather; resolves to whether it has struck anything. */
+type End = () => Promise<boolean>;
 
-const POLICIES = { lose: "drop", hold: "hold", repeat: "duplicate" } as const;
-
-/** Begins a spell of weather; resolves to what ends it. */
-async function begin(world: World, weather: Weather): Promise<() => Promise<void>> {
-  if (weather.kind === "calm") return () => Promise.resolve();
-  const control = controlOf(world, weather.provider);
-  if (!("after" in weather)) {
-    const id = await control.addPolicy({ kind: POLICIES[weather.kind], times: 0, copies: 2 });
-    return () => control.removePolicy(id);
-  }
+/** Begins a spell of weather. */
+async function begin({ clients, crash }: World, weather: Weather): Promise<End> {
+  if (weather.kind === "calm") return () => Promise.resolve(false);
+  const control = weather.provider === "clerk" ? clients.clerk.control : clients.stripeControl;
+  if (!("after" in weather)) return await beginPolicy(control, weather);
+  const { after, kind } = weather;
   const match = { path: "^/v1/" };
-  const undisturbed = weather.after === 0
+  const undisturbed = after === 0
     ? null
-    : await addFault(control, { match, kind: "delay", times: weather.after });
-  const fault = weather.kind === "crash"
-    ? await beginCrash(world, control, match, weather)
-    : await addFault(control, {
-      match,
-      kind: weather.kind,
-      times: weather.times,
-      // Stripe keeps a 500 under the idempotency key; this one it would not keep.
-      status: 503,
-    });
+    : await addFault(control, { match, kind: "delay", times: after });
+  const end = kind === "crash"
+    ? await beginCrash(control, weather, () => crash(weather.function))
+    // Stripe would keep a 500 under the idempotency key.
+    : await beginFault(control, { match, kind, times: weather.times, status: 503 });
   return async () => {
+    const hasStruck = await end();
     await undisturbed?.remove();
+    return hasStruck;
+  };
+}
+
+async function beginPolicy(
+  control: EmulatorControl,
+  { kind, type }: Weather & { kind: keyof typeof POLICIES },
+): Promise<End> {
+  const policy = { kind: POLICIES[kind], times: 0, copies: 2 };
+  const id = await control.addPolicy(type === undefined ? policy : { ...policy, type });
+  return async () => {
+    const policies = await control.request<Policy[]>("GET", "/deliveries/policies");
+    await control.removePolicy(id);
+    if (kind === "reverse") await control.release({ order: "lifo" });
+    return policies.some((one) => one.id === id && one.hits > 0);
+  };
+}
+
+async function beginFault(control: EmulatorControl, input: FaultInput): Promise<End> {
+  const fault = await addFault(control, input);
+  return async () => {
+    const hits = await fault.hits();
     await fault.remove();
+    return hits > 0;
   };
 }
 
 /** Kills a function as soon as a request, whosever it is, waits at the provider. */
 async function beginCrash(
-  { crash }: World,
   control: EmulatorControl,
-  match: FaultInput["match"],
-  weather: Weather & { kind: "crash" },
-): Promise<{ remove(): Promise<void> }> {
-  const held = await addFault(control, {
-    match,
-    kind: weather.isDone ? "delay" : "drop",
-    delayMs: HOLDUP_MS,
-  });
+  { isDone }: Weather & { kind: "crash" },
+  crash: () => Promise<void>,
+): Promise<End> {
+  const match = { path: "^/v1/" };
+  const kind = isDone ? "delay" : "drop";
+  const held = await addFault(control, { match, kind, delayMs: HOLDUP_MS });
   let isOver = false;
   const killing = (async () => {
+    // The emulator does not announce it; each question is a round trip, so this is no busy wait.
     while (!isOver && await held.hits() === 0);
-    if (!isOver) await crash(weather.function);
+    const hasStruck = await held.hits() > 0;
+    if (hasStruck) await crash();
     await held.remove();
+    return hasStruck;
   })();
-  return {
-    remove: async () => {
-      isOver = true;
-      await killing;
-    },
+  return () => {
+    isOver = true;
+    return killing;
   };
 }

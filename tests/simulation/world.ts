@@ -81,10 +81,12 @@ export async function openWorld(theatre: Theatre): Promise<World> {
   };
 }
 
-/** Has Clerk forget the organization of a history, so that no later sweep has to compare it. */
+/** Ends the organization of a history at Clerk and Stripe, so that no later sweep compares it. */
 export async function closeWorld({ clients, organization }: World): Promise<void> {
-  await clients.clerk.client.organizations.deleteOrganization(organization.clerkId)
-    .catch(() => {});
+  const { clerk, stripe } = clients;
+  await clerk.client.organizations.deleteOrganization(organization.clerkId).catch(() => {});
+  const { data: customers } = await stripe.customers.list({ limit: 100 });
+  await Promise.all(customers.map(({ id }) => stripe.customers.del(id)));
   await deliveries(clients);
 }
 
