@@ -11,6 +11,7 @@ import {
   bought,
   cancelled,
   changed,
+  cost,
   edited,
   ended,
   givenUp,
@@ -61,7 +62,9 @@ export function buy(wish: Terms, payment: Payment): Deed {
       Promise.resolve(async () => {
         const click = await said(clickBuy(clients, organization, { ...wish }));
         const sessionId = click.said === "done" ? click.body?.sessionId : undefined;
-        if (sessionId !== undefined) await payCheckout(clients.stripeControl, sessionId, payment);
+        // What the customer's credit pays waits for no bank.
+        const paidBy = payment === "debit" && state.credit >= cost(wish) ? "card" : payment;
+        if (sessionId !== undefined) await payCheckout(clients.stripeControl, sessionId, paidBy);
         const isPaid = sessionId !== undefined && (payment === "card" || payment === "debit");
         return wholeOutcome(
           state,

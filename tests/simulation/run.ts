@@ -22,7 +22,7 @@ export interface Plan {
   /** Histories at the most. */
   readonly runs: number;
   /** Until then, in milliseconds since 1970; the history that is under way is played to its end. */
-  readonly until: number;
+  readonly until?: number;
   /** How long a failing history may be shrunk, in milliseconds. */
   readonly shrinkMs: number;
   /** Told of a failing history before it is shrunk. */
@@ -36,7 +36,7 @@ export async function search(theatre: Theatre, plan: Plan): Promise<Failure | nu
     seed,
     numRuns: runs,
     endOnFailure: true,
-    interruptAfterTimeLimit: Math.max(1, until - Date.now()),
+    ...(until === undefined ? {} : { interruptAfterTimeLimit: Math.max(1, until - Date.now()) }),
   });
   if (!found.failed || found.counterexamplePath === null) return null;
   plan.onFound?.(failureOf(found));
@@ -78,7 +78,8 @@ interface Found {
 
 function failureOf({ seed, counterexamplePath, counterexample, errorInstance }: Found): Failure {
   const story = String(counterexample?.[1]);
-  const replayPath = story.match(/replayPath="([^"]*)"/)?.[1];
+  // Nothing before the colon: a history that is not shrunk is what its path generates.
+  const replayPath = story.match(/replayPath="([^"]+:[^"]*)"/)?.[1];
   const steps = story.replace(/\/\*.*\*\//, "").split(",").map((step) => step.trim());
   return {
     seed,
@@ -86,4 +87,11 @@ function failureOf({ seed, counterexamplePath, counterexample, errorInstance }: 
     story: [fc.stringify(counterexample?.[0]), ...steps].join("\n  "),
     error: errorInstance,
   };
+}
+
+/** Tells a failure, and how to play it again. */
+export function told({ seed, path, story, error }: Failure): string {
+  const what = error instanceof Error ? error.stack : String(error);
+  const command = `npm run simulate -- --seed ${seed} --path ${path}`;
+  return `  ${story}\n\n${what}\n\nThe same history again:\n\n  ${command}`;
 }

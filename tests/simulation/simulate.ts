@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CACHE, CHECKOUT } from "../../local/paths.ts";
 import { BROKEN_RULES, whileBroken } from "./broken_rules.ts";
-import { type Failure, replay, search } from "./run.ts";
+import { type Failure, replay, search, told } from "./run.ts";
 import { openTheatre, type Theatre } from "./world.ts";
 
 /*
@@ -34,6 +34,8 @@ async function main(): Promise<number> {
   const log = await Deno.open(LOG, { create: true, write: true, truncate: true });
   const text = new TextEncoder();
   const theatre = await openTheatre((line) => log.writeSync(text.encode(`${line}\n`)));
+  // The helpers of the functions' tests look for a stack in the environment.
+  for (const [name, value] of Object.entries(theatre.env)) Deno.env.set(name, value);
   try {
     if (options.broken) return await breakRules(theatre);
     const failure = options.path === undefined
@@ -48,14 +50,13 @@ async function main(): Promise<number> {
 
 async function searchLong(theatre: Theatre): Promise<Failure | null> {
   const until = Date.now() + Number(options.minutes) * 60_000;
-  let histories = 0;
   let seed = options.seed === undefined ? Date.now() % 2 ** 31 : Number(options.seed);
   for (; Date.now() < until; seed++) {
     const plan = { seed, runs: RUNS, until, shrinkMs: SHRINK_MS, onFound: report };
     const failure = await search(theatre, plan);
     if (failure !== null) return failure;
-    histories += RUNS;
-    console.log(`${histories} histories of ${theatre.steps} steps, up to seed ${seed}`);
+    const { histories, steps } = theatre.played;
+    console.log(`${histories} histories of ${steps} steps, up to seed ${seed}`);
   }
   return null;
 }
@@ -87,11 +88,8 @@ function firstLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error).split("\n")[0] ?? "";
 }
 
-function report({ seed, path, story, error }: Failure): void {
-  console.error(`\n  ${story}\n`);
-  console.error(error instanceof Error ? error.stack : error);
-  console.error(`\nThe stack's log: ${LOG.slice(CHECKOUT.length + 1)}. The same history again:`);
-  console.error(`\n  npm run simulate -- --seed ${seed} --path ${path}\n`);
+function report(failure: Failure): void {
+  console.error(`\n${told(failure)}\n\nThe stack's log is ${LOG.slice(CHECKOUT.length + 1)}\n`);
 }
 
 Deno.exit(await main());

@@ -51,7 +51,7 @@ export class Step implements fc.AsyncCommand<Model, World> {
 
   async run(model: Model, world: World): Promise<void> {
     const { deed, weather } = this;
-    world.theatre.steps++;
+    world.theatre.played.steps++;
     const hadHeard = !model.lost && !model.held;
     const act = await deed.prepare(world, model);
     const [outcome, aftermath] = await inWeather(world, this.#weather(), act);

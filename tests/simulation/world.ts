@@ -14,26 +14,26 @@ const PATIENCE_MS = 20_000;
 
 /** A stack that histories are played on, one after the other. */
 export interface Theatre {
+  readonly env: Stack["env"];
   readonly clients: Clients;
   readonly crash: Stack["crashFunction"];
   /** An organization that no history touches. */
   readonly bystander: Organization;
-  /** How many steps have been taken. */
-  steps: number;
+  /** How much has been played. */
+  readonly played: { histories: number; steps: number };
   close(): Promise<void>;
 }
 
 /** Starts a stack of its own, as everything about it is disturbed and its processes are killed. */
 export async function openTheatre(log: (line: string) => void): Promise<Theatre> {
   const stack = await startStack({ dataDir: null, ports: "free", log });
-  // The helpers of the functions' tests look for the stack in the environment.
-  for (const [name, value] of Object.entries(stack.env)) Deno.env.set(name, value);
   const clients = connect(stack.env);
   return {
+    env: stack.env,
     clients,
     crash: stack.crashFunction,
     bystander: await createOrganization(clients, "Bystander"),
-    steps: 0,
+    played: { histories: 0, steps: 0 },
     close: async () => {
       await clients.sql.end();
       await stack.stop();
@@ -55,6 +55,7 @@ export interface World extends Pick<Theatre, "clients" | "crash"> {
 /** Founds an organization for a history. */
 export async function openWorld(theatre: Theatre): Promise<World> {
   const { clients } = theatre;
+  theatre.played.histories++;
   const history = crypto.randomUUID().slice(0, 8);
   const users = new Map<string, string>();
   const owner = `owner.${history}@example.com`;
@@ -92,7 +93,14 @@ export async function closeWorld({ clients, organization }: World): Promise<void
 
 /** Waits until no webhook is on its way. */
 export async function deliveries({ clerk, stripeControl }: Clients): Promise<void> {
-  await Promise.all([clerk.control.settle(), stripeControl.settle()]);
+  await Promise.all([clerk.control, stripeControl].map(async (control) => {
+    // One after the other: to wait for all is answered with all that there ever were.
+    for (;;) {
+      const [first] = await control.deliveries({ status: "pending" });
+      if (first === undefined) return;
+      await control.settle({ contains: first.eventId });
+    }
+  }));
 }
 
 /** Waits until Clerk has been told the limit, which happens after the webhooks. */

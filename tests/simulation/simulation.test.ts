@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { BROKEN_RULES, whileBroken } from "./broken_rules.ts";
+import { replay, search, told } from "./run.ts";
+import { SEEDS } from "./seeds.ts";
+import { openTheatre } from "./world.ts";
+
+/** The same histories in every run of the tests; `npm run simulate` plays others. */
+const SEED = 2026;
+/** Some two hundred steps. */
+const HISTORIES = 15;
+
+Deno.test("whatever happens in whatever order, everyone agrees after one sweep", async (test) => {
+  const theatre = await openTheatre(() => {});
+  try {
+    for (const seed of SEEDS) {
+      await test.step(seed.was, async () => {
+        const failure = await replay(theatre, seed);
+        if (failure !== null) assert.fail(told(failure));
+      });
+    }
+    await test.step(`${HISTORIES} random histories`, async () => {
+      const failure = await search(theatre, { seed: SEED, runs: HISTORIES, shrinkMs: 0 });
+      if (failure !== null) assert.fail(told(failure));
+      assert(theatre.played.steps > 100, `Only ${theatre.played.steps} steps were taken`);
+    });
+    await test.step("a rule that is broken is noticed", async () => {
+      const [rule] = BROKEN_RULES.filter(({ name }) => name.includes("counted"));
+      assert(rule !== undefined);
+      const failure = await whileBroken(
+        theatre.clients,
+        rule,
+        () => search(theatre, { seed: SEED, runs: HISTORIES, shrinkMs: 0 }),
+      );
+      assert(failure !== null, rule.name);
+    });
+  } finally {
+    await theatre.close();
+  }
+});
