@@ -224,17 +224,21 @@ comment on function private.adoptable_invitation(uuid,text,timestamp with time z
 
 CREATE OR REPLACE FUNCTION private.adoptable_invitation(p_organization_id uuid, p_email text, p_made_at timestamp with time zone)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select id
-  from public.organization_invitations
-  where organization_id = p_organization_id and email = p_email and status = 'reserved'
-    and clerk_invitation_id is null
-    -- News of an earlier invitation is none of this one; a minute is for clocks
-    -- that differ.
-    and p_made_at >= created_at - interval '1 minute';
+begin
+  return (
+    select id
+    from public.organization_invitations
+    where organization_id = p_organization_id and email = p_email and status = 'reserved'
+      and clerk_invitation_id is null
+      -- News of an earlier invitation is none of this one; a minute is for clocks
+      -- that differ.
+      and p_made_at >= created_at - interval '1 minute'
+  );
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean)
@@ -1146,6 +1150,14 @@ begin
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
   end if;
+  -- Most of the updates of a long run only hold seats for longer.
+  if tg_op = 'UPDATE' and not exists (
+    select from unnest(gone) as b full join unnest(come) as a on a.id = b.id
+    where (a.organization_id, a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
+      is distinct from (b.organization_id, b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
+  ) then
+    return null;
+  end if;
   touched := array(select distinct organization_id from unnest(gone || come));
   if touched = '{}' then
     return null;
@@ -1306,14 +1318,16 @@ comment on function private.later_first_payment(text,text) is 'Which of two find
 
 CREATE OR REPLACE FUNCTION private.later_invitation_status(p_one text, p_other text)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
+begin
+  return (select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
   where s in (p_one, p_other)
   order by n
-  limit 1;
+  limit 1);
+end;
 $function$;
 
 comment on function private.later_invitation_status(text,text) is 'The later of two states of an invitation. Accepted beats an expiry that our clock had seen first.';
@@ -3057,7 +3071,7 @@ create policy organization_invitations_read_own on public.organization_invitatio
 CREATE TRIGGER organization_invitations_deleted AFTER DELETE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 CREATE TRIGGER organization_invitations_inserted AFTER INSERT ON public.organization_invitations REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 CREATE TRIGGER organization_invitations_refuse_truncate BEFORE TRUNCATE ON public.organization_invitations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
-CREATE TRIGGER organization_invitations_set_holds_seat BEFORE INSERT OR UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.set_holds_seat();
+CREATE TRIGGER organization_invitations_set_holds_seat BEFORE INSERT OR UPDATE OF id, organization_id, clerk_user_id, email, role, status, holds_seat, clerk_created_at, created_at ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.set_holds_seat();
 CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE ON public.organization_invitations FOR EACH ROW WHEN (((to_jsonb(old.*) - 'holds_seat'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'holds_seat'::text))) EXECUTE FUNCTION private.touch_updated_at();
 CREATE TRIGGER organization_invitations_updated AFTER UPDATE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 

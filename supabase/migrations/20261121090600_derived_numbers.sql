@@ -113,7 +113,9 @@ $$;
 comment on function private.set_holds_seat() is 'Trigger: derives holds_seat of the invitation that is written.';
 
 create trigger organization_invitations_set_holds_seat
-  before insert or update on public.organization_invitations
+  before insert or update of
+    id, organization_id, clerk_user_id, email, role, status, holds_seat, clerk_created_at, created_at
+  on public.organization_invitations
   for each row execute function private.set_holds_seat();
 
 create function private.set_member_holds_seat() returns trigger
@@ -262,6 +264,14 @@ begin
   end if;
   if tg_op <> 'DELETE' then
     come := array(select r from rows_after as r);
+  end if;
+  -- Most of the updates of a long run only hold seats for longer.
+  if tg_op = 'UPDATE' and not exists (
+    select from unnest(gone) as b full join unnest(come) as a on a.id = b.id
+    where (a.organization_id, a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
+      is distinct from (b.organization_id, b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
+  ) then
+    return null;
   end if;
   touched := array(select distinct organization_id from unnest(gone || come));
   if touched = '{}' then

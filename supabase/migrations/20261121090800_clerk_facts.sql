@@ -236,31 +236,37 @@ comment on function private.clerk_invitation(jsonb, timestamptz) is
   'The data of an organizationInvitation event as private.record_invitation() takes it.';
 
 create function private.later_invitation_status(p_one text, p_other text) returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
+begin
+  return (select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
   where s in (p_one, p_other)
   order by n
-  limit 1;
+  limit 1);
+end;
 $$;
 
 comment on function private.later_invitation_status(text, text) is
   'The later of two states of an invitation. Accepted beats an expiry that our clock had seen first.';
 
 create function private.adoptable_invitation(p_organization_id uuid, p_email text, p_made_at timestamptz) returns uuid
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select id
-  from public.organization_invitations
-  where organization_id = p_organization_id and email = p_email and status = 'reserved'
-    and clerk_invitation_id is null
-    -- News of an earlier invitation is none of this one; a minute is for clocks
-    -- that differ.
-    and p_made_at >= created_at - interval '1 minute';
+begin
+  return (
+    select id
+    from public.organization_invitations
+    where organization_id = p_organization_id and email = p_email and status = 'reserved'
+      and clerk_invitation_id is null
+      -- News of an earlier invitation is none of this one; a minute is for clocks
+      -- that differ.
+      and p_made_at >= created_at - interval '1 minute'
+  );
+end;
 $$;
 
 comment on function private.adoptable_invitation(uuid, text, timestamptz) is
