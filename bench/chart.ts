@@ -21,6 +21,7 @@ export function drawGrowth(curves: readonly Curve[], title: string): string {
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     ...gridOf(x, y),
     ...curves.flatMap((curve, at) => drawCurve(curve, x, y, at)),
+    ...nameCurves(curves, x, y),
     `<text x="${LEFT}" y="18">a second</text>`,
     `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 10}" text-anchor="middle">` +
     `organizations in the tables</text>`,
@@ -58,19 +59,31 @@ function gridOf(x: Scale, y: Scale): string[] {
   ];
 }
 
-function drawCurve({ what, points }: Curve, x: Scale, y: Scale, at: number): string[] {
+function drawCurve({ points }: Curve, x: Scale, y: Scale, at: number): string[] {
   const colour = COLOURS[at % COLOURS.length];
   const places = points.map(({ organizations, rates }) => ({
     x: round(x.at(organizations)),
     y: round(y.at(rates.subject)),
   }));
-  const last = places.at(-1) ?? { x: 0, y: 0 };
   return [
     `<path d="M${places.map((place) => `${place.x} ${place.y}`).join("L")}" fill="none" ` +
     `stroke="${colour}" stroke-width="2"/>`,
     ...places.map((place) => `<circle cx="${place.x}" cy="${place.y}" r="3" fill="${colour}"/>`),
-    `<text x="${last.x + 10}" y="${last.y + 4}" fill="${colour}">${what}</text>`,
   ];
+}
+
+/** The names stand beside the ends of the curves, the upper one first, with room for each. */
+function nameCurves(curves: readonly Curve[], x: Scale, y: Scale): string[] {
+  let lowest = 0;
+  return curves
+    .map(({ what, points }, at) => ({ what, at, end: points.at(-1) }))
+    .flatMap(({ end, ...name }) => end === undefined ? [] : [{ ...name, end }])
+    .sort((one, other) => other.end.rates.subject - one.end.rates.subject)
+    .map(({ what, at, end }) => {
+      lowest = Math.max(y.at(end.rates.subject) + 4, lowest + 15);
+      return `<text x="${round(x.at(end.organizations) + 10)}" y="${round(lowest)}" ` +
+        `fill="${COLOURS[at % COLOURS.length]}">${what}</text>`;
+    });
 }
 
 function round(value: number): number {
