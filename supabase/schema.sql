@@ -4448,7 +4448,7 @@ begin
     or change.state = 'awaiting_payment' and change.payment_url is not null then
     -- An event, or the same call at the same time, has settled it.
     return private.change_answer(change);
-  elsif p_error is not null then
+  elsif p_error is not null and not coalesce(p_answer ? 'subscription', false) then
     update public.seat_changes set state = 'failed', error = left(p_error, 1024)
     where id = p_seat_change_id and state in ('open', 'stuck');
     perform private.choose_subscription(change.organization_id);
@@ -4465,17 +4465,23 @@ begin
     said.watermark_tiebreak := '';
     said.version := 1;
     perform private.record_subscription(said);
-    -- Also where an event came first: it knows that a payment is awaited, but not where.
-    update public.seat_changes set payment_url = p_answer ->> 'paymentUrl'
-    where id = p_seat_change_id and state in ('open', 'awaiting_payment', 'stuck', 'failed');
-    perform private.take_in_subscription(change.organization_id, change.stripe_subscription_id, p_seat_change_id);
+    if p_error is null then
+      -- Also where an event came first: it knows that a payment is awaited, but not where.
+      update public.seat_changes set payment_url = p_answer ->> 'paymentUrl'
+      where id = p_seat_change_id and state in ('open', 'awaiting_payment', 'stuck', 'failed');
+    else
+      update public.seat_changes set state = 'failed', error = left(p_error, 1024)
+      where id = p_seat_change_id and state in ('open', 'stuck');
+    end if;
+    perform private.take_in_subscription(change.organization_id, change.stripe_subscription_id,
+      case when p_error is null then p_seat_change_id end);
   end if;
   select * into change from public.seat_changes where id = p_seat_change_id;
   return private.change_answer(change);
 end;
 $function$;
 
-comment on function public.settle_seat_change(uuid,jsonb,text) is 'Records how Stripe answered a change: p_answer = { version: as start_seat_change() returned it, readAt: seconds, subscription, paymentUrl }, or p_error = the code it was refused with, which takes the change back. Returns the change, or { state: ask_stripe, version } when the subscription has moved meanwhile: fetch it and call again. Definer: the tables take no direct writes. Raises seat_change_not_found (404).';
+comment on function public.settle_seat_change(uuid,jsonb,text) is 'Records how Stripe answered a change: p_answer = { version: as start_seat_change() returned it, readAt: seconds, subscription, paymentUrl }, or p_error = the code it was refused with, which takes the change back, or both: Stripe was not asked, for the subscription is another than the one that the change was judged by. Returns the change, or { state: ask_stripe, version } when the subscription has moved meanwhile: fetch it and call again. Definer: the tables take no direct writes. Raises seat_change_not_found (404).';
 
 grant execute on function public.settle_seat_change(uuid,jsonb,text) to service_role;
 
@@ -4665,7 +4671,7 @@ comment on function public.start_resend(uuid,text,uuid,text) is 'Reserves a new 
 
 grant execute on function public.start_resend(uuid,text,uuid,text) to service_role;
 
-comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. p_proration_date: as the preview said. p_now: by the clock that it was said by. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now }, and for alerts { planBefore, seatsBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused, proration_date_out_of_range (422), too_many_changes (429) and what private.require_seat_change() raises.';
+comment on function public.start_seat_change(uuid,text,integer,text,text,text,text,timestamp with time zone,timestamp with time zone) is 'Decides whether seats, plan or period may be changed and records the intent; fewer seats are given up at once. Plan and period stay unless they are given. p_proration_date: as the preview said. p_now: by the clock that it was said by. The same key again returns the same change. Returns a change { seatChangeId: Stripe''s idempotency key, state, kind, seats, plan, billingPeriod, effectiveAt, paymentUrl, error } and what Stripe needs: { subscriptionId, itemId, version, lookupKey, prorationDate: seconds, startsPeriod: whether the new billing period begins now, isNew: whether this key comes for the first time, periodEnd: seconds, when the period ends that it was judged by, seatsBefore: the quantity that Stripe was known to have }, and for alerts { planBefore }. Definer: the tables take no direct writes. Raises not_organization_admin (403), change_in_progress (409), idempotency_key_reused, proration_date_out_of_range (422), too_many_changes (429) and what private.require_seat_change() raises.';
 
 CREATE OR REPLACE FUNCTION public.start_seat_change(p_organization_id uuid, p_clerk_org_id text, p_seats integer, p_idempotency_key text, p_actor text, p_plan text DEFAULT NULL::text, p_billing_period text DEFAULT NULL::text, p_proration_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_now timestamp with time zone DEFAULT clock_timestamp())
  RETURNS jsonb
@@ -4678,11 +4684,13 @@ declare
   known private.stripe_subscriptions;
   change public.seat_changes;
   other public.seat_changes;
+  is_new boolean;
 begin
   perform private.set_cause(p_actor, 'start_seat_change');
   select * into change from public.seat_changes
   where organization_id = p_organization_id and idempotency_key = p_idempotency_key;
-  if found then
+  is_new := not found;
+  if not is_new then
     if change.seats is distinct from p_seats
       or change.plan <> coalesce(p_plan, change.plan_before)
       or change.billing_period <> coalesce(p_billing_period, change.billing_period_before)
@@ -4730,6 +4738,8 @@ begin
     ),
     'prorationDate', extract(epoch from change.proration_date)::bigint,
     'startsPeriod', change.billing_period <> change.billing_period_before,
+    'isNew', is_new,
+    'periodEnd', extract(epoch from change.period_end)::bigint,
     'planBefore', change.plan_before,
     'seatsBefore', change.renewal_seats_before
   );

@@ -43,6 +43,8 @@ export interface StartedChange extends Change {
   readonly prorationDate: number;
   /** Whether a new billing period begins with it. */
   readonly startsPeriod: boolean;
+  readonly isNew: boolean;
+  readonly periodEnd: number;
 }
 
 /** Starts a change, as manage-seats would. */

@@ -57,6 +57,8 @@ Deno.test("more seats are charged now, and change nothing before Stripe has answ
       itemId: subscription.itemId,
       lookupKey: "seatkeeper_pro_monthly",
       startsPeriod: false,
+      isNew: true,
+      periodEnd: subscription.periodEnd,
       planBefore: "pro",
       seatsBefore: 10,
     });

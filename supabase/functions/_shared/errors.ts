@@ -26,6 +26,7 @@ const statuses = {
   no_customer: 409,
   nothing_scheduled: 409,
   stripe_refused_change: 409,
+  subscription_moved: 409,
   body_too_large: 413,
   internal_error: 500,
   stripe_error: 502,

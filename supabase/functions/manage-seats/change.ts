@@ -7,6 +7,7 @@ import type { AdminSession } from "../_shared/session.ts";
 import { answeredAt, changeKey, findPrice, stripeAnswer } from "../_shared/stripe.ts";
 import { type Change, changeSchema } from "./change_answer.ts";
 import type { Dependencies } from "./handler.ts";
+import { hasMoved } from "./moved.ts";
 
 /** What somebody wants to be paid for. */
 export interface ChangeWish {
@@ -27,6 +28,8 @@ const startedSchema = changeSchema.extend({
   lookupKey: z.string(),
   prorationDate: z.int(),
   startsPeriod: z.boolean(),
+  isNew: z.boolean(),
+  periodEnd: z.int(),
   planBefore: z.string(),
   seatsBefore: z.int(),
 });
@@ -50,7 +53,7 @@ const ERROR_LENGTH = 200;
  * where this one stopped, and so does the next sweep.
  *
  * @throws {ApiError} what `start_seat_change` refuses, `stripe_refused_change` (409),
- * `stripe_unavailable` (503), `change_stuck` (503).
+ * `subscription_moved` (409), `stripe_unavailable` (503), `change_stuck` (503).
  */
 export async function changeSeats(
   dependencies: Dependencies,
@@ -64,6 +67,8 @@ export async function changeSeats(
   if (started.state !== "open") return changeSchema.parse(started);
   let subscription: Stripe.Response<Stripe.Subscription>;
   try {
+    // Stripe would make a free change of anything: first it has to be what it was judged by.
+    if (started.kind === "renewal") await requireUnmoved(dependencies, wish, started);
     subscription = await updateSubscription(dependencies, started);
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -132,6 +137,20 @@ function isRefusal(error: unknown): error is ApiError {
   return error instanceof ApiError && error.code === "stripe_error";
 }
 
+/** Takes a change back whose subscription is not what was known of it, and takes in what it is. */
+async function requireUnmoved(
+  dependencies: Dependencies,
+  wish: ChangeWish,
+  started: Started,
+): Promise<void> {
+  const shown = await readSubscription(dependencies, started);
+  if (!hasMoved(started, shown)) return;
+  await settle(dependencies, wish, started, shown, "subscription_moved");
+  throw ApiError.of("subscription_moved", "The subscription has just changed. Look again.", {
+    details: { seatChangeId: started.seatChangeId },
+  });
+}
+
 async function takeBack(
   { database, alert }: Dependencies,
   wish: ChangeWish,
@@ -192,6 +211,7 @@ async function settle(
   wish: ChangeWish,
   started: Started,
   answer: Stripe.Response<Stripe.Subscription>,
+  error?: string,
 ): Promise<Change> {
   let version = started.version;
   let subscription = answer;
@@ -205,6 +225,7 @@ async function settle(
           subscription: toJson(subscription),
           paymentUrl: paymentUrl(subscription),
         },
+        ...(error === undefined ? {} : { p_error: error }),
       })),
     );
     if (settled.state !== "ask_stripe") return settled as Change;
