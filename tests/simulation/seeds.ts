@@ -1,14 +1,50 @@
-import type { Seed } from "./run.ts";
+import { change, edit, renew, undo } from "./billing_deeds.ts";
+import { type Frame } from "./histories.ts";
+import type { Terms } from "./model.ts";
+import { type Deed, Step } from "./step.ts";
+import { sweeping } from "./system_deeds.ts";
+import type { Weather } from "./weather.ts";
+
+/** A history that went wrong once. */
+export interface Kept {
+  /** What was wrong. */
+  readonly was: string;
+  readonly frame: Frame;
+  readonly steps: readonly Step[];
+}
+
+const UNHEARD: Weather = { kind: "lose", provider: "stripe", type: undefined };
 
 /**
- * Histories that went wrong once, and what was wrong; every run of the tests plays them again. A seed
- * names its history as long as the deeds, their weights and the weather stay what they are: whoever
- * changes those sees to it that what was mended has a test of its own.
+ * Histories that went wrong once; every run of the tests plays them again. They are kept as a failure
+ * tells them, step by step: a seed names its history only until a deed or a weight changes.
  */
-export const SEEDS: readonly (Seed & { readonly was: string })[] = [
+export const KEPT: readonly Kept[] = [
   {
-    seed: 500,
-    path: "8:2:4:6:5:0:0/AAABAAABBAK:VV",
     was: "seats given up at Stripe, unheard of, were kept by giving up the same ones",
+    frame: { bought: pro(2), ending: "it comes" },
+    steps: [unheard(edit([1])), calm(change(pro(1))), calm(sweeping())],
+  },
+  {
+    was: "a decrease right after a renewal, unheard of, took seats that it had paid for",
+    frame: { bought: pro(5), ending: "it is lost" },
+    steps: [unheard(renew()), calm(change(pro(3))), calm(sweeping())],
+  },
+  {
+    was: "a decrease that was in force was taken back for nothing after an unheard renewal",
+    frame: { bought: pro(5), ending: "it is lost" },
+    steps: [calm(change(pro(4))), unheard(renew()), calm(undo()), calm(sweeping())],
   },
 ];
+
+function pro(seats: number): Terms {
+  return { plan: "pro", billingPeriod: "monthly", seats };
+}
+
+function calm(deed: Deed): Step {
+  return new Step(deed, { kind: "calm" });
+}
+
+function unheard(deed: Deed): Step {
+  return new Step(deed, UNHEARD);
+}

@@ -5,7 +5,8 @@ import type { FaultInput } from "../../local/emulation/faults.ts";
 import { addFault, HOLDUP_MS } from "../functions/requests.ts";
 import { deliveries, type World } from "./world.ts";
 
-type Provider = "clerk" | "stripe";
+/** Who sends webhooks, and is asked. */
+export type Provider = "clerk" | "stripe";
 
 /** What goes wrong while a step is taken. */
 export type Weather =
@@ -49,42 +50,39 @@ const TYPES = {
 
 const POLICIES = { lose: "drop", hold: "hold", repeat: "duplicate", reverse: "hold" } as const;
 
-const provider = fc.constantFrom<Provider>("clerk", "stripe");
 const after = fc.nat(4);
 
-/** All kinds of weather, most of it calm. */
-export const weathers: fc.Arbitrary<Weather> = fc.oneof(
-  { weight: 10, arbitrary: fc.constant<Weather>({ kind: "calm" }) },
-  {
-    weight: 5,
-    arbitrary: provider.chain((provider) =>
-      fc.record({
-        kind: fc.constantFrom<keyof typeof POLICIES>("lose", "hold", "repeat", "reverse"),
-        provider: fc.constant(provider),
-        type: fc.option(fc.constantFrom(...TYPES[provider]), { nil: undefined }),
-      })
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constantFrom("lose_answer" as const, "drop" as const, "fail" as const),
-      provider,
-      after,
-      times: fc.constantFrom(1, 3),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant("crash" as const),
-      function: fc.constantFrom(...FUNCTIONS),
-      provider,
-      after,
-      isDone: fc.boolean(),
-    }),
-  },
-);
+/** All kinds of weather, most of it where a deed has to do with. */
+export function weathers(near: Provider): fc.Arbitrary<Weather> {
+  const provider = fc.constantFrom<Provider>(near, near, near, "clerk", "stripe");
+  const calm = fc.constant<Weather>({ kind: "calm" });
+  const webhooks = provider.chain((provider) =>
+    fc.record({
+      kind: fc.constantFrom<keyof typeof POLICIES>("lose", "hold", "hold", "repeat", "reverse"),
+      provider: fc.constant(provider),
+      type: fc.option(fc.constantFrom(...TYPES[provider]), { nil: undefined, freq: 1 }),
+    })
+  );
+  const rough = fc.record({
+    kind: fc.constantFrom("lose_answer" as const, "drop" as const, "fail" as const),
+    provider,
+    after,
+    times: fc.constantFrom(1, 3),
+  });
+  const crash = fc.record({
+    kind: fc.constant("crash" as const),
+    function: fc.constantFrom(...FUNCTIONS),
+    provider,
+    after,
+    isDone: fc.boolean(),
+  });
+  return fc.oneof(
+    { weight: 9, arbitrary: calm },
+    { weight: 8, arbitrary: webhooks },
+    { weight: 2, arbitrary: rough },
+    { weight: 1, arbitrary: crash },
+  );
+}
 
 /** What weather leaves behind. */
 export interface Aftermath {
