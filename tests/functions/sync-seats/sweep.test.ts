@@ -16,7 +16,7 @@ import { addFault, countRequests, HOLDUP_MS } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { logged, withFunction } from "../served_function.ts";
 import { losingEvents } from "../stripe-webhook/deliveries.ts";
-import { callSync, type Success } from "./sync.ts";
+import { callSync, limitPushed, type Success } from "./sync.ts";
 
 /** What a sweep answers. */
 interface Report {
@@ -67,7 +67,12 @@ async function sweep(
 /** Organizations of which nobody has heard yet; those of earlier tests leave the queue. */
 async function freshOrganizations(count: number): Promise<Organization[]> {
   await sql`delete from private.organization_syncs`;
-  return await Promise.all(Array.from({ length: count }, () => createOrganization(clients)));
+  const organizations = await Promise.all(
+    Array.from({ length: count }, () => createOrganization(clients)),
+  );
+  // A sweep goes past a row that is being written, as the push of a limit does.
+  await Promise.all(organizations.map((organization) => limitPushed(clients, organization)));
+  return organizations;
 }
 
 /** Lets a member come to each organization without Postgres hearing of it. */
