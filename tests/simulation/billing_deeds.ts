@@ -12,6 +12,7 @@ import {
   ended,
   givenUp,
   isSame,
+  isSold,
   judgeChange,
   paidUp,
   renewed,
@@ -180,7 +181,9 @@ export function edit(quantities: readonly number[]): Deed {
     `set ${quantities.join(" then ")} seats at Stripe`,
     ({ subscription, card }) =>
       subscription !== null && card === "pays" && subscription.awaiting === null &&
-      subscription.overdue === null && subscription.next.seats !== quantities[0],
+      subscription.overdue === null && subscription.next.seats !== quantities[0] &&
+      // Nobody promises what becomes of a plan with a number of seats that it does not have.
+      quantities.every((seats) => isSold({ ...subscription.next, seats })),
     async (world) => {
       const { id, items: { data: [item] } } = await aliveSubscription(world);
       for (const quantity of quantities) {

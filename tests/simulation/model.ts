@@ -102,7 +102,8 @@ export function mayAdd(state: State, people: number): boolean {
   return !state.deleted && available(state) >= people;
 }
 
-function isSold({ plan, seats }: Terms): boolean {
+/** Whether a plan has so many seats. */
+export function isSold({ plan, seats }: Terms): boolean {
   return seats >= PLANS[plan].min && seats <= PLANS[plan].max;
 }
 
