@@ -196,7 +196,11 @@ async function sweep(world: World, story: Story, { clerkId, id }: Organization) 
       actual: await disagreements(world, clerkId),
     },
     { what: "health", expected: 200, actual: status },
-    { what: "what needs a person", expected: [], actual: attention },
+    {
+      what: "what a person is told: that so much was repaired at once",
+      expected: [{ code: "much_drift", count: 1 }],
+      actual: attention,
+    },
   );
 }
 
