@@ -9,7 +9,7 @@ const DAMAGES: readonly (readonly [table: string, which: string, damage: string]
   ["public.organization_members", "status = 'active'", "status = 'removed'"],
   ["public.organization_members", "status = 'active'", "status = 'rejected', holds_seat = false"],
   ["public.organization_members", "status = 'active'", "role = 'org:other'"],
-  ["public.organization_members", "status = 'active'", "clerk_user_id = 'user_thief'"],
+  ["public.organization_members", "status = 'active'", "clerk_user_id = 'thief_' || clerk_user_id"],
   ["public.organization_members", "status = 'active'", "email = 'thief@example.com'"],
   ["public.organization_members", "status = 'active'", "clerk_membership_id = 'lost' || id"],
   ["public.organization_members", "status = 'active'", "holds_seat = false"],
@@ -20,7 +20,15 @@ const DAMAGES: readonly (readonly [table: string, which: string, damage: string]
     "organization_id = $other, clerk_user_id = 'moved_' || clerk_user_id",
   ],
   ["public.organization_members", "status = 'active'", ""],
-  ["public.organization_members", "status = 'removed'", "status = 'active'"],
+  [
+    "public.organization_members",
+    `status = 'removed' and not exists (
+      select from public.organization_members as other
+      where other.organization_id = t.organization_id and other.clerk_user_id = t.clerk_user_id
+        and other.id <> t.id
+    )`,
+    "status = 'active'",
+  ],
   ["public.organization_members", "status = 'removed'", "holds_seat = true"],
   ["public.organization_invitations", "status = 'pending'", "status = 'revoked'"],
   [
