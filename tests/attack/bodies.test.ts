@@ -12,10 +12,10 @@ const clients = connect(stackEnv());
 const MEBIBYTE = 1024 * 1024;
 
 /** The heap that a function gets. */
-const HEAP = 64 * MEBIBYTE;
+const HEAP = 48 * MEBIBYTE;
 
 /** How often each body is sent, and how many of them at the same time. */
-const ROUNDS = 24;
+const ROUNDS = 16;
 const AT_ONCE = 8;
 
 /** A body that a command may just have, and how often it is sent: all of them exceed the heap. */

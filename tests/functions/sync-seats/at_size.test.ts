@@ -9,7 +9,7 @@ import { loseInHistory } from "./at_size/history.ts";
 import type { Success } from "./sync.ts";
 
 /** How many organizations: CONTRIBUTING.md says how to run it with a thousand. */
-const ORGANIZATIONS = Number(Deno.env.get("SEATKEEPER_ORGANIZATIONS") ?? 200);
+const ORGANIZATIONS = Number(Deno.env.get("SEATKEEPER_ORGANIZATIONS") ?? 100);
 
 /** Given, to see again what went wrong. */
 const SEED = Number(Deno.env.get("SEATKEEPER_SEED") ?? Math.floor(Math.random() * 2 ** 31));
