@@ -365,28 +365,6 @@ $function$;
 
 comment on function private.apply_stripe_fact(uuid,jsonb,text,jsonb) is 'Writes what one event of Stripe''s says of a subscription. Returns newer, same, stale, ask, or why it is none of ours: other_organization, no_seats_sold.';
 
-CREATE OR REPLACE FUNCTION private.balances_of(p_organization_ids uuid[])
- RETURNS TABLE(organization_id uuid, purchased_seats integer, seats_used integer)
- LANGUAGE plpgsql
- SET search_path TO ''
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-begin
-  return query
-  -- Locked: the row with the greatest id has to be the one with the last balance.
-  -- seat_limit follows the subscription by a trigger that comes after its booking.
-  select o.id, coalesce((
-      select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = o.id
-    ), 0), o.seats_used
-  from public.organizations as o
-  where o.id = any (p_organization_ids)
-  order by o.id
-  for no key update;
-end;
-$function$;
-
-comment on function private.balances_of(uuid[]) is 'What the organizations have paid for and use now, to be booked; locks them.';
-
 CREATE OR REPLACE FUNCTION private.book_balances(p_organization_ids uuid[])
  RETURNS void
  LANGUAGE plpgsql
@@ -397,19 +375,22 @@ begin
     organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
   )
   select
-    is_now.organization_id, 'organization', is_now.organization_id, private.current_actor(), private.current_cause(),
+    o.id, 'organization', o.id, private.current_actor(), private.current_cause(),
     jsonb_build_object('purchased_seats', booked.purchased_seats, 'seats_used', booked.seats_used),
-    jsonb_build_object('purchased_seats', is_now.purchased_seats, 'seats_used', is_now.seats_used),
-    is_now.purchased_seats, is_now.seats_used
-  from private.balances_of(p_organization_ids) as is_now
+    jsonb_build_object('purchased_seats', o.seat_limit, 'seats_used', o.seats_used),
+    o.seat_limit, o.seats_used
+  from public.organizations as o
   cross join lateral (
     select b.purchased_seats, b.seats_used
     from public.billing_changes as b
-    where b.organization_id = is_now.organization_id
+    where b.organization_id = o.id
     order by b.id desc
     limit 1
   ) as booked
-  where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+  where o.id = any (p_organization_ids)
+    and (booked.purchased_seats, booked.seats_used) <> (o.seat_limit, o.seats_used)
+  -- The row with the greatest id has to be the one with the last balance.
+  for no key update of o;
 end;
 $function$;
 
@@ -444,32 +425,54 @@ CREATE OR REPLACE FUNCTION private.book_subscription()
  SET search_path TO ''
 AS $function$
 declare
-  booked constant text[] := array[
-    'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
-    'cancel_at_period_end'
-  ];
-  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
-  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
-  changed text[];
+  was jsonb;
+  is_now jsonb;
 begin
-  changed := array(
-    select field from unnest(booked) as field where was -> field is distinct from is_now -> field
-  );
-  if changed <> '{}' then
+  if tg_op <> 'INSERT' then
+    was := private.booked_subscription(old);
+  end if;
+  if tg_op <> 'DELETE' then
+    is_now := private.booked_subscription(new);
+  end if;
+  if was is distinct from is_now then
     insert into public.billing_changes (
       organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
     )
-    select b.organization_id, 'subscription', b.organization_id, private.current_actor(), private.current_cause(),
-      case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
-      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end,
-      b.purchased_seats, b.seats_used
-    from private.balances_of(array[(coalesce(is_now, was) ->> 'organization_id')::uuid]) as b;
+    -- seat_limit follows by a trigger that comes after this one.
+    select o.id, 'subscription', o.id, private.current_actor(), private.current_cause(),
+      private.changed_fields(was, is_now), private.changed_fields(is_now, was),
+      coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
+    from public.organizations as o
+    where o.id = case when tg_op = 'DELETE' then old.organization_id else new.organization_id end
+    -- The row with the greatest id has to be the one with the last balance.
+    for no key update of o;
   end if;
   return null;
 end;
 $function$;
 
 comment on function private.book_subscription() is 'Trigger: books what changed of a subscription: seats, plan, period, status, cancelling.';
+
+CREATE OR REPLACE FUNCTION private.booked_subscription(p_subscription public.organization_subscriptions)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return jsonb_build_object(
+    'stripe_seat_subscription_id', p_subscription.stripe_seat_subscription_id,
+    'status', p_subscription.status,
+    'plan', p_subscription.plan,
+    'seat_billing_period', p_subscription.seat_billing_period,
+    'purchased_seats', p_subscription.purchased_seats,
+    'renewal_seats', p_subscription.renewal_seats,
+    'cancel_at_period_end', p_subscription.cancel_at_period_end
+  );
+end;
+$function$;
+
+comment on function private.booked_subscription(public.organization_subscriptions) is 'What the account book keeps of a subscription.';
 
 CREATE OR REPLACE FUNCTION private.change_answer(p_change public.seat_changes)
  RETURNS jsonb
@@ -491,6 +494,22 @@ AS $function$
 $function$;
 
 comment on function private.change_answer(public.seat_changes) is 'A change as clients see it.';
+
+CREATE OR REPLACE FUNCTION private.changed_fields(p_one jsonb, p_other jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select jsonb_object_agg(field, value) from jsonb_each(p_one) as f (field, value)
+    where p_other is null or p_other -> field <> value
+  );
+end;
+$function$;
+
+comment on function private.changed_fields(jsonb,jsonb) is 'The fields of one state that the other has otherwise: all of them when there is no other; null when there is not this one.';
 
 CREATE OR REPLACE FUNCTION private.choose_subscription(p_organization_id uuid)
  RETURNS void
@@ -572,6 +591,28 @@ AS $function$
 $function$;
 
 comment on function private.clerk_invitation(jsonb,timestamp with time zone) is 'The data of an organizationInvitation event as private.record_invitation() takes it.';
+
+CREATE OR REPLACE FUNCTION private.clerk_limit_of(p_organization_id uuid, p_seats integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  seatless text[] := (select seatless_roles from private.settings);
+begin
+  return greatest(1, p_seats + case when seatless = '{}' then 0 else (
+    select count(*) from public.organization_members as m
+    where m.organization_id = p_organization_id and m.status = 'active' and not m.holds_seat
+  ) + (
+    select count(*) from public.organization_invitations as i
+    where i.organization_id = p_organization_id and i.status in ('reserved', 'pending', 'accepted')
+      and i.role = any (seatless)
+  ) end);
+end;
+$function$;
+
+comment on function private.clerk_limit_of(uuid,integer) is 'The limit that Clerk has to have when so many seats can be used: those, and the people who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
 
 CREATE OR REPLACE FUNCTION private.clerk_membership(p_data jsonb, p_event_type text, p_at timestamp with time zone)
  RETURNS jsonb
@@ -671,6 +712,24 @@ end;
 $function$;
 
 comment on function private.count_join_attempt(text) is 'Counts a try of a code, right or wrong. Raises too_many_attempts (429) past ten an hour, with the seconds to wait.';
+
+CREATE OR REPLACE FUNCTION private.count_seats(p_kind text, p_organization_id uuid, p_seats integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if p_seats <> 0 then
+    update public.organizations set
+      members_count = members_count + case p_kind when 'member' then p_seats else 0 end,
+      pending_invitations_count = pending_invitations_count + case p_kind when 'invitation' then p_seats else 0 end,
+      updated_at = clock_timestamp()
+    where id = p_organization_id;
+  end if;
+end;
+$function$;
+
+comment on function private.count_seats(text,uuid,integer) is 'Adds to members_count (p_kind member) or pending_invitations_count (invitation).';
 
 CREATE OR REPLACE FUNCTION private.counted_seats(p_organization_id uuid, OUT members integer, OUT invitations integer)
  RETURNS record
@@ -932,24 +991,25 @@ CREATE OR REPLACE FUNCTION private.follow_purchased_seats()
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  id_now uuid := case when tg_op = 'DELETE' then old.organization_id else new.organization_id end;
+  seats integer := case when tg_op = 'DELETE' then 0 else new.purchased_seats end;
+  plan_now text := case when tg_op <> 'DELETE' then new.plan end;
+  limit_now integer;
 begin
   if tg_op = 'UPDATE' and new.organization_id <> old.organization_id then
     perform private.refuse(409, 'subscription_moved', 'A subscription cannot move to another organization.');
   end if;
-  if tg_op = 'DELETE' then
-    update public.organizations set seat_limit = 0, subscription_plan = null where id = old.organization_id;
-    perform private.refresh_clerk_limit(old.organization_id);
-  else
-    update public.organizations set seat_limit = new.purchased_seats, subscription_plan = new.plan
-    where id = new.organization_id
-      and (seat_limit, subscription_plan) is distinct from (new.purchased_seats, new.plan);
-    perform private.refresh_clerk_limit(new.organization_id);
-  end if;
+  limit_now := private.clerk_limit_of(id_now, case when tg_op = 'DELETE' then 0 else least(seats, new.renewal_seats) end);
+  update public.organizations
+  set seat_limit = seats, subscription_plan = plan_now, clerk_limit = limit_now,
+      clerk_limit_error = case when clerk_limit = limit_now then clerk_limit_error end
+  where id = id_now and (seat_limit, subscription_plan, clerk_limit) is distinct from (seats, plan_now, limit_now);
   return null;
 end;
 $function$;
 
-comment on function private.follow_purchased_seats() is 'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats.';
+comment on function private.follow_purchased_seats() is 'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats, and of what else follows the subscription: plan and Clerk''s limit.';
 
 CREATE OR REPLACE FUNCTION private.forget_old_records(p_limit integer)
  RETURNS void
@@ -976,20 +1036,12 @@ $function$;
 
 comment on function private.forget_old_records(integer) is 'Removes what is older than 90 days from the ledger of events and from the runs. Stripe can be asked for an event for 30 days (Stripe: Events), so none comes that late.';
 
-CREATE OR REPLACE FUNCTION private.guard_derived_numbers()
+CREATE OR REPLACE FUNCTION private.guard_counts()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-declare
-  purchased integer := coalesce(
-    (select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = new.id), 0
-  );
 begin
-  if new.seat_limit <> purchased then
-    perform private.refuse(403, 'derived_column', 'seat_limit follows purchased_seats and cannot be written.',
-      jsonb_build_object('column', 'seat_limit', 'value', new.seat_limit, 'derived', purchased));
-  end if;
   -- The counting triggers run one level deeper. Anyone else may only write what
   -- a fresh count gives, which is how sync_organization_counts() repairs.
   if pg_trigger_depth() < 2 and (
@@ -1006,7 +1058,27 @@ begin
 end;
 $function$;
 
-comment on function private.guard_derived_numbers() is 'Trigger: refuses a derived number that is not what it is derived from, whoever writes it.';
+comment on function private.guard_counts() is 'Trigger: refuses counts that are not what a fresh count gives, whoever but the counting triggers writes them.';
+
+CREATE OR REPLACE FUNCTION private.guard_seat_limit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  purchased integer := coalesce(
+    (select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = new.id), 0
+  );
+begin
+  if new.seat_limit <> purchased then
+    perform private.refuse(403, 'derived_column', 'seat_limit follows purchased_seats and cannot be written.',
+      jsonb_build_object('column', 'seat_limit', 'value', new.seat_limit, 'derived', purchased));
+  end if;
+  return new;
+end;
+$function$;
+
+comment on function private.guard_seat_limit() is 'Trigger: refuses a seat limit that is not the purchased seats, whoever writes it.';
 
 CREATE OR REPLACE FUNCTION private.health_findings()
  RETURNS TABLE(code text, organization_id uuid, since timestamp with time zone)
@@ -1132,82 +1204,65 @@ $function$;
 
 comment on function private.holds_seat(public.organization_invitations) is 'Whether an invitation counts as a seat: one person holds one, whether as a member or through the newest live invitation.';
 
+comment on function private.invitation_change(public.organization_invitations,public.organization_invitations) is 'What has changed of an invitation: null before for a new one, null after for a deleted one.';
+
+CREATE OR REPLACE FUNCTION private.invitation_change(p_before public.organization_invitations, p_after public.organization_invitations)
+ RETURNS private.holder_change
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  change private.holder_change;
+begin
+  change.id := coalesce(p_after.id, p_before.id);
+  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
+  change.emails := array[p_before.email, p_after.email];
+  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
+  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
+    or not p_after.holds_seat and not private.takes_seat(p_after.role);
+  if p_before.id is not null then
+    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
+  end if;
+  if p_after.id is not null then
+    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
+  end if;
+  return change;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.invitations_changed()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  gone public.organization_invitations[] := '{}';
-  come public.organization_invitations[] := '{}';
-  touched uuid[];
-  unbooked uuid[];
+  changes private.holder_change[];
 begin
-  if tg_op <> 'INSERT' then
-    gone := array(select r from rows_before as r);
-  end if;
-  if tg_op <> 'DELETE' then
-    come := array(select r from rows_after as r);
-  end if;
-  -- Most of the updates of a long run only hold seats for longer.
-  if tg_op = 'UPDATE' and not exists (
-    select from unnest(gone) as b full join unnest(come) as a on a.id = b.id
-    where (a.organization_id, a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
-      is distinct from (b.organization_id, b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
-  ) then
-    return null;
-  end if;
-  touched := array(select distinct organization_id from unnest(gone || come));
-  if touched = '{}' then
-    return null;
-  end if;
-
-  update public.organizations as o set pending_invitations_count = o.pending_invitations_count + d.change
-  from (
-    select organization_id, sum(n) as change
-    from (
-      select organization_id, -1 as n from unnest(gone) where holds_seat
-      union all
-      select organization_id, 1 from unnest(come) where holds_seat
-    ) as r
-    group by organization_id
-  ) as d
-  where o.id = d.organization_id and d.change <> 0;
-
-  -- A change of who is alive moves the seat to another invitation of the same person.
-  perform private.refresh_holds_seat(touched, array(select email from unnest(gone || come)), '{}');
-
-  perform private.refresh_clerk_limit(organization_id)
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  where not private.takes_seat(role)
-  group by organization_id;
-
-  with booked as (
-    insert into public.billing_changes (
-      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
-    )
-    select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-      balance.purchased_seats, balance.seats_used
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    join private.balances_of(touched) as balance
-      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-    where (a.status, a.role) is distinct from (b.status, b.role)
-    returning organization_id
-  )
-  select array(select unnest(touched) except select organization_id from booked) into unbooked;
-  -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 and unbooked <> '{}' then
-    perform private.book_balances(unbooked);
+  case tg_op
+    when 'INSERT' then
+      changes := array(select private.invitation_change(null, a) from rows_after as a);
+    when 'DELETE' then
+      changes := array(select private.invitation_change(b, null) from rows_before as b);
+    else
+      changes := array(
+        select private.invitation_change(b, a)
+        -- One that has moved has left one organization and come to another.
+        from rows_before as b
+        full join rows_after as a on (a.id, a.organization_id) = (b.id, b.organization_id)
+        -- Most of the updates of a long run only hold seats for longer.
+        where (a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
+          is distinct from (b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
+      );
+  end case;
+  if changes <> '{}' then
+    perform private.take_in_holders('invitation', changes);
   end if;
   return null;
 end;
 $function$;
 
-comment on function private.invitations_changed() is 'Trigger: counts the invitations that hold a seat, hands the seat on between invitations of one person, and books the change.';
+comment on function private.invitations_changed() is 'Trigger: private.take_in_holders() for the invitations of a statement.';
 
 comment on function private.judge_payment_event(private.stripe_subscriptions,text,text,boolean) is 'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
 
@@ -1233,41 +1288,28 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.judge_people(p_organization_id uuid, p_people jsonb)
- RETURNS TABLE(n bigint, email text, role text, outcome text, takes_seat boolean)
+CREATE OR REPLACE FUNCTION private.judge_person(p_organization_id uuid, p_email text)
+ RETURNS text
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
 begin
-  return query
-  with people as (
-    select p.n, private.normalize_email(p.person ->> 'email') as email,
-      coalesce(p.person ->> 'role', 'org:member') as role
-    from jsonb_array_elements(p_people) with ordinality as p (person, n)
-  )
-  select p.n, p.email, p.role,
-    -- Not by exists(), which Postgres would answer by reading everybody in the organization.
-    case
-      when (
-        select m.id from public.organization_members as m
-        where m.organization_id = p_organization_id and m.email = p.email and m.status = 'active'
-        limit 1
-      ) is not null then 'already_member'
-      when row_number() over (partition by p.email order by p.n) > 1 or (
-        select i.id from public.organization_invitations as i
-        where i.organization_id = p_organization_id and i.email = p.email
-          and i.status in ('reserved', 'pending', 'accepted')
-        limit 1
-      ) is not null then 'already_invited'
-      else 'reserved'
-    end,
-    private.takes_seat(p.role)
-  from people as p;
+  return case
+    when exists (
+      select from public.organization_members
+      where organization_id = p_organization_id and email = p_email and status = 'active'
+    ) then 'already_member'
+    when exists (
+      select from public.organization_invitations
+      where organization_id = p_organization_id and email = p_email and status in ('reserved', 'pending', 'accepted')
+    ) then 'already_invited'
+    else 'reserved'
+  end;
 end;
 $function$;
 
-comment on function private.judge_people(uuid,jsonb) is 'Who of [{ email, role }] can be invited, room aside: reserved, already_member or already_invited, also when an address comes twice.';
+comment on function private.judge_person(uuid,text) is 'Whether somebody can be invited, room aside: reserved, already_member or already_invited.';
 
 comment on function private.judge_subscription_event(private.stripe_subscriptions,private.stripe_subscriptions,timestamp with time zone,text,boolean) is 'What to do with the state in a subscription event: newer (record it), same, stale, or ask (its place in time cannot be told from whole seconds, or it is not known to be paid: ask Stripe for the object).';
 
@@ -1433,77 +1475,65 @@ $function$;
 
 comment on function private.mark_due_organizations(integer) is 'Lets p_limit organizations at the most come first in the queue: if all of them keep failing, a sweep still has time for the others.';
 
+comment on function private.member_change(public.organization_members,public.organization_members) is 'What has changed of a member: null before for a new one, null after for a deleted one.';
+
+CREATE OR REPLACE FUNCTION private.member_change(p_before public.organization_members, p_after public.organization_members)
+ RETURNS private.holder_change
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  change private.holder_change;
+begin
+  change.id := coalesce(p_after.id, p_before.id);
+  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
+  change.emails := array[p_before.email, p_after.email];
+  change.clerk_user_ids := array[p_before.clerk_user_id, p_after.clerk_user_id];
+  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
+  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
+    or not p_after.holds_seat and not private.takes_seat(p_after.role);
+  if p_before.id is not null then
+    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
+  end if;
+  if p_after.id is not null then
+    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
+  end if;
+  return change;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.members_changed()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  gone public.organization_members[] := '{}';
-  come public.organization_members[] := '{}';
-  touched uuid[];
-  unbooked uuid[];
+  changes private.holder_change[];
 begin
-  if tg_op <> 'INSERT' then
-    gone := array(select r from rows_before as r);
-  end if;
-  if tg_op <> 'DELETE' then
-    come := array(select r from rows_after as r);
-  end if;
-  touched := array(select distinct organization_id from unnest(gone || come));
-  if touched = '{}' then
-    return null;
-  end if;
-
-  update public.organizations as o set members_count = o.members_count + d.change
-  from (
-    select organization_id, sum(n) as change
-    from (
-      select organization_id, -1 as n from unnest(gone) where holds_seat
-      union all
-      select organization_id, 1 from unnest(come) where holds_seat
-    ) as r
-    group by organization_id
-  ) as d
-  where o.id = d.organization_id and d.change <> 0;
-
-  perform private.refresh_holds_seat(
-    array_agg(organization_id), array_agg(email), array_agg(clerk_user_id)
-  )
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  having count(*) filter (where status = 'active') > 0;
-
-  perform private.refresh_clerk_limit(organization_id)
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  where not private.takes_seat(role)
-  group by organization_id;
-
-  with booked as (
-    insert into public.billing_changes (
-      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
-    )
-    select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-      balance.purchased_seats, balance.seats_used
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    join private.balances_of(touched) as balance
-      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-    where (a.status, a.role) is distinct from (b.status, b.role)
-    returning organization_id
-  )
-  select array(select unnest(touched) except select organization_id from booked) into unbooked;
-  -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 and unbooked <> '{}' then
-    perform private.book_balances(unbooked);
+  case tg_op
+    when 'INSERT' then
+      changes := array(select private.member_change(null, a) from rows_after as a);
+    when 'DELETE' then
+      changes := array(select private.member_change(b, null) from rows_before as b);
+    else
+      changes := array(
+        select private.member_change(b, a)
+        -- Who has moved has left one organization and come to another.
+        from rows_before as b
+        full join rows_after as a on (a.id, a.organization_id) = (b.id, b.organization_id)
+        where (a.email, a.clerk_user_id, a.role, a.status, a.holds_seat)
+          is distinct from (b.email, b.clerk_user_id, b.role, b.status, b.holds_seat)
+      );
+  end case;
+  if changes <> '{}' then
+    perform private.take_in_holders('member', changes);
   end if;
   return null;
 end;
 $function$;
 
-comment on function private.members_changed() is 'Trigger: counts members, lets their invitations give up or take back the seat, and books the change.';
+comment on function private.members_changed() is 'Trigger: private.take_in_holders() for the members of a statement.';
 
 CREATE OR REPLACE FUNCTION private.my_administered_organization_ids()
  RETURNS SETOF uuid
@@ -2126,49 +2156,39 @@ CREATE OR REPLACE FUNCTION private.refresh_clerk_limit(p_organization_id uuid)
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  wanted integer := (
+    select private.clerk_limit_of(o.id, least(o.seat_limit, s.renewal_seats))
+    from public.organizations as o
+    left join public.organization_subscriptions as s on s.organization_id = o.id
+    where o.id = p_organization_id
+  );
 begin
-  update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
-  from (
-    select greatest(1, least(org.seat_limit, s.renewal_seats) + (
-      select count(*) from public.organization_members as m
-      where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
-    ) + (
-      select count(*) from public.organization_invitations as i
-      where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
-        and i.role = any (array(select unnest(seatless_roles) from private.settings))
-    ))::integer as clerk_limit
-    from public.organizations as org
-    left join public.organization_subscriptions as s on s.organization_id = org.id
-    where org.id = p_organization_id
-  ) as wanted
-  where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+  update public.organizations set clerk_limit = wanted, clerk_limit_error = null
+  where id = p_organization_id and clerk_limit <> wanted;
 end;
 $function$;
 
-comment on function private.refresh_clerk_limit(uuid) is 'Derives clerk_limit: the seats that can be used, and those who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
+comment on function private.refresh_clerk_limit(uuid) is 'Derives clerk_limit again: see private.clerk_limit_of().';
 
-CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
+CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_invitation_ids uuid[])
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-declare
-  wrong uuid[] := array(
-    select i.id
-    from public.organization_invitations as i
-    where i.organization_id = any (p_organization_ids)
-      and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
-      and i.holds_seat <> private.holds_seat(i)
-  );
 begin
   -- An update that meets no row has its triggers called all the same.
-  if wrong <> '{}' then
-    update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
+  if p_invitation_ids <> '{}' and exists (
+    select from public.organization_invitations as i
+    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
+  ) then
+    update public.organization_invitations as i set holds_seat = not i.holds_seat
+    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i);
   end if;
 end;
 $function$;
 
-comment on function private.refresh_holds_seat(uuid[],text[],text[]) is 'Derives holds_seat again for the invitations of these people.';
+comment on function private.refresh_holds_seat(uuid[]) is 'Derives holds_seat of these invitations again.';
 
 CREATE OR REPLACE FUNCTION private.refuse(p_status integer, p_code text, p_sentence text, p_details jsonb DEFAULT '{}'::jsonb)
  RETURNS void
@@ -2310,26 +2330,6 @@ end;
 $function$;
 
 comment on function private.require_organization_of(uuid,text) is 'The organization, locked, if it is the one that the caller''s Clerk token is for. Raises not_organization_admin (403).';
-
-CREATE OR REPLACE FUNCTION private.require_people(p_people jsonb)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-begin
-  if jsonb_typeof(p_people) is distinct from 'array' or jsonb_array_length(p_people) not between 1 and 500 then
-    perform private.refuse(400, 'invalid_request', 'Invite 1 to 500 people at a time.');
-  elsif exists (
-    select from jsonb_array_elements(p_people) as p (person)
-    where private.normalize_email(person ->> 'email') is null
-      or length(coalesce(person ->> 'role', 'org:member')) not between 1 and 128
-  ) then
-    perform private.refuse(400, 'invalid_request', 'Each needs an e-mail address and a role of Clerk''s.');
-  end if;
-end;
-$function$;
-
-comment on function private.require_people(jsonb) is 'Raises invalid_request (400) for what is not a list of 1 to 500 { email, role }.';
 
 CREATE OR REPLACE FUNCTION private.require_plan(p_plan text, p_billing_period text, p_seats integer)
  RETURNS public.plan_prices
@@ -2863,6 +2863,64 @@ $function$;
 
 comment on function private.sync_summary(uuid,jsonb) is 'How an organization stands after a sync, and what had drifted.';
 
+CREATE OR REPLACE FUNCTION private.take_in_holders(p_kind text, p_changes private.holder_change[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  change private.holder_change;
+  counting uuid := p_changes[1].organization_id;
+  seats integer := 0;
+  others uuid[] := '{}';
+  booked bigint;
+begin
+  foreach change in array p_changes loop
+    if change.organization_id <> counting then
+      perform private.count_seats(p_kind, counting, seats);
+      counting := change.organization_id;
+      seats := 0;
+    end if;
+    seats := seats + change.seats;
+    if change.seatless then
+      perform private.refresh_clerk_limit(change.organization_id);
+    end if;
+    -- The row itself was derived when it was written: the seat is handed on to the others of the person.
+    others := others || array(
+      select id from public.organization_invitations
+      where organization_id = change.organization_id and email = any (change.emails) and id <> change.id
+    );
+    if change.clerk_user_ids is not null then
+      others := others || array(
+        select id from public.organization_invitations
+        where organization_id = change.organization_id and clerk_user_id = any (change.clerk_user_ids)
+      );
+    end if;
+  end loop;
+  perform private.count_seats(p_kind, counting, seats);
+  perform private.refresh_holds_seat(others);
+
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
+  )
+  select c.organization_id, p_kind, c.id, private.current_actor(), private.current_cause(), c.before, c.after, o.seat_limit, o.seats_used
+  from unnest(p_changes) as c
+  cross join lateral (
+    -- Locked: the row with the greatest id has to be the one with the last balance.
+    select seat_limit, seats_used from public.organizations where id = c.organization_id for no key update
+  ) as o
+  where c.before is distinct from c.after;
+  get diagnostics booked = row_count;
+  -- One level deeper the statement that has led here is still to be booked.
+  if booked < cardinality(p_changes) and pg_trigger_depth() = 1 then
+    perform private.book_balances(array(select distinct c.organization_id from unnest(p_changes) as c));
+  end if;
+end;
+$function$;
+
+comment on function private.take_in_holders(text,private.holder_change[]) is 'What follows from changed members or invitations (p_kind): counts them, hands seats on between those who are one person, derives Clerk''s limit and books the changes.';
+
 CREATE OR REPLACE FUNCTION private.take_in_subscription(p_organization_id uuid, p_subscription_id text, p_answered uuid DEFAULT NULL::uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -3072,7 +3130,7 @@ CREATE TRIGGER organization_invitations_deleted AFTER DELETE ON public.organizat
 CREATE TRIGGER organization_invitations_inserted AFTER INSERT ON public.organization_invitations REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 CREATE TRIGGER organization_invitations_refuse_truncate BEFORE TRUNCATE ON public.organization_invitations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
 CREATE TRIGGER organization_invitations_set_holds_seat BEFORE INSERT OR UPDATE OF id, organization_id, clerk_user_id, email, role, status, holds_seat, clerk_created_at, created_at ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.set_holds_seat();
-CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE ON public.organization_invitations FOR EACH ROW WHEN (((to_jsonb(old.*) - 'holds_seat'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'holds_seat'::text))) EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_invitations_touch_updated_at BEFORE UPDATE OF id, organization_id, clerk_invitation_id, clerk_user_id, email, role, status, held_until, expires_at, invited_by, clerk_created_at, clerk_updated_at, created_at ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 CREATE TRIGGER organization_invitations_updated AFTER UPDATE ON public.organization_invitations REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.invitations_changed();
 
 comment on table public.organization_invitations is 'One row an invitation, kept after it ends, as a tombstone.';
@@ -3130,7 +3188,7 @@ CREATE TRIGGER organization_members_deleted AFTER DELETE ON public.organization_
 CREATE TRIGGER organization_members_inserted AFTER INSERT ON public.organization_members REFERENCING NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
 CREATE TRIGGER organization_members_refuse_truncate BEFORE TRUNCATE ON public.organization_members FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
 CREATE TRIGGER organization_members_set_holds_seat BEFORE INSERT OR UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.set_member_holds_seat();
-CREATE TRIGGER organization_members_touch_updated_at BEFORE UPDATE ON public.organization_members FOR EACH ROW WHEN (((to_jsonb(old.*) - 'holds_seat'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'holds_seat'::text))) EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organization_members_touch_updated_at BEFORE UPDATE OF id, organization_id, clerk_membership_id, clerk_user_id, email, role, status, held_until, clerk_created_at, clerk_updated_at, created_at ON public.organization_members FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 CREATE TRIGGER organization_members_updated AFTER UPDATE ON public.organization_members REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after FOR EACH STATEMENT EXECUTE FUNCTION private.members_changed();
 
 comment on table public.organization_members is 'One row a membership, kept after it ends: a removed row is the tombstone that a late event runs into.';
@@ -3249,16 +3307,10 @@ create table public.organizations (
   constraint organizations_clerk_org_id_unique UNIQUE (clerk_org_id),
   constraint organizations_join_code_unique UNIQUE (join_code),
   constraint organizations_subscription_plan_fkey FOREIGN KEY (subscription_plan) REFERENCES public.plans(id),
-  constraint organizations_clerk_limit_error_bounded CHECK ((length(clerk_limit_error) <= 255)),
-  constraint organizations_clerk_limit_positive CHECK (((clerk_limit > 0) AND (clerk_limit_pushed > 0))),
-  constraint organizations_clerk_org_id_bounded CHECK (((length(clerk_org_id) >= 1) AND (length(clerk_org_id) <= 255))),
-  constraint organizations_join_code_bounded CHECK (((length(join_code) >= 8) AND (length(join_code) <= 64))),
-  constraint organizations_members_count_not_negative CHECK ((members_count >= 0)),
-  constraint organizations_name_bounded CHECK ((length(name) <= 256)),
-  constraint organizations_pending_invitations_count_not_negative CHECK ((pending_invitations_count >= 0)),
-  constraint organizations_seat_limit_not_negative CHECK ((seat_limit >= 0)),
-  constraint organizations_slug_bounded CHECK ((length(slug) <= 256)),
-  constraint organizations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text])))
+  constraint organizations_clerk_limit_positive CHECK ((LEAST(clerk_limit, clerk_limit_pushed) > 0)),
+  constraint organizations_numbers_not_negative CHECK ((LEAST(seat_limit, members_count, pending_invitations_count) >= 0)),
+  constraint organizations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'suspended'::text]))),
+  constraint organizations_texts_bounded CHECK (((GREATEST(length(clerk_org_id), length(name), length(slug), length(join_code), length(clerk_limit_error)) <= 256) AND (clerk_org_id <> ''::text) AND (length(join_code) >= 8)))
 );
 
 CREATE INDEX organizations_clerk_limit_error_idx ON public.organizations USING btree (updated_at) WHERE ((clerk_limit_error IS NOT NULL) AND (deleted_at IS NULL));
@@ -3273,9 +3325,10 @@ create policy organizations_read_own on public.organizations as permissive for s
   using ((id IN ( SELECT private.my_organization_ids() AS my_organization_ids)));
 
 CREATE TRIGGER organizations_booked AFTER INSERT OR UPDATE OF status, deleted_at ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.book_organization();
-CREATE TRIGGER organizations_guard_derived_numbers BEFORE INSERT OR UPDATE OF seat_limit, members_count, pending_invitations_count ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_derived_numbers();
+CREATE TRIGGER organizations_guard_counts BEFORE INSERT OR UPDATE OF members_count, pending_invitations_count ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_counts();
+CREATE TRIGGER organizations_guard_seat_limit BEFORE INSERT OR UPDATE OF seat_limit ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.guard_seat_limit();
 CREATE TRIGGER organizations_queued_for_sync AFTER INSERT ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.queue_organization_for_sync();
-CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW WHEN ((NOT (old.last_synced_at IS DISTINCT FROM new.last_synced_at))) EXECUTE FUNCTION private.touch_updated_at();
+CREATE TRIGGER organizations_touch_updated_at BEFORE UPDATE OF id, clerk_org_id, name, slug, status, subscription_plan, join_code, seat_limit, clerk_limit, clerk_limit_pushed, clerk_limit_error, clerk_updated_at, deleted_at, created_at ON public.organizations FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 comment on table public.organizations is 'An organization of Clerk, with its seats. The row lock on it decides who gets the last seat.';
 comment on column public.organizations.status is 'pending: may not buy or add members yet; approved; suspended: may not buy or add members any more.';
@@ -3760,37 +3813,56 @@ CREATE OR REPLACE FUNCTION public.claim_seats(p_organization_id uuid, p_clerk_or
 AS $function$
 declare
   organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
-  available integer;
-  needed integer;
-  people jsonb;
+  capacity record;
+  needed integer := 0;
+  seen text[] := '{}';
+  people jsonb[] := '{}';
+  address text;
+  role_key text;
+  outcome text;
 begin
   perform private.set_cause(p_actor, 'claim_seats');
-  perform private.require_people(p_people);
-  perform private.require_open(organization);
+  if jsonb_typeof(p_people) is distinct from 'array' or jsonb_array_length(p_people) not between 1 and 500 then
+    perform private.refuse(400, 'invalid_request', 'Invite 1 to 500 people at a time.');
+  end if;
   perform private.expire_invitations(p_organization_id);
-  select remaining_seats into available from public.check_organization_capacity(p_organization_id);
+  select * into capacity from public.check_organization_capacity(p_organization_id);
+  if not capacity.can_add then
+    perform private.require_open(organization);
+  end if;
 
-  select
-    count(*) filter (where outcome = 'reserved' and takes_seat),
-    jsonb_agg(jsonb_build_object(
-      'email', email,
-      'role', role,
-      'outcome', case when outcome = 'reserved' and takes_seat and seat > available then 'no_seat' else outcome end,
-      'invitationId', case when outcome = 'reserved' and (seat <= available or not takes_seat) then gen_random_uuid() end
-    ) order by n)
-  into needed, people
-  from (
-    select *, count(*) filter (where outcome = 'reserved' and takes_seat) over (order by n) as seat
-    from private.judge_people(p_organization_id, p_people)
-  ) as judged;
-  if needed > available and not p_partial then
+  for n in 0 .. jsonb_array_length(p_people) - 1 loop
+    address := private.normalize_email(p_people -> n ->> 'email');
+    role_key := coalesce(p_people -> n ->> 'role', 'org:member');
+    if address is null or length(role_key) not between 1 and 128 then
+      perform private.refuse(400, 'invalid_request', 'Each needs an e-mail address and a role of Clerk''s.');
+    end if;
+    outcome := private.judge_person(p_organization_id, address);
+    if outcome = 'reserved' and address = any (seen) then
+      outcome := 'already_invited';
+    elsif outcome = 'reserved' and private.takes_seat(role_key) then
+      needed := needed + 1;
+      if needed > capacity.remaining_seats then
+        outcome := 'no_seat';
+      end if;
+    end if;
+    seen := seen || address;
+    people := people || jsonb_build_object(
+      'email', address,
+      'role', role_key,
+      'outcome', outcome,
+      'invitationId', case when outcome = 'reserved' then gen_random_uuid() end
+    );
+  end loop;
+  if needed > capacity.remaining_seats and not p_partial then
     perform private.refuse_full(p_organization_id, needed);
   end if;
 
   insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
-  select "invitationId", p_organization_id, email, role, 'reserved', p_actor, clock_timestamp() + private.hold_time()
-  from jsonb_to_recordset(people) as person ("invitationId" uuid, email text, role text)
-  where "invitationId" is not null;
+  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', p_actor,
+    clock_timestamp() + private.hold_time()
+  from unnest(people) as p
+  where p ->> 'outcome' = 'reserved';
   return jsonb_build_object('people', people);
 end;
 $function$;
@@ -4627,7 +4699,8 @@ AS $function$
 declare
   organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
   old public.organization_invitations;
-  judged record;
+  outcome text;
+  needs_seat boolean;
   new_id uuid := gen_random_uuid();
 begin
   perform private.set_cause(p_actor, 'start_resend');
@@ -4647,14 +4720,13 @@ begin
       jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
   end if;
   -- Anybody else's judgement but the invitation's own: a pending one is in the way of itself.
-  select * into judged from private.judge_people(p_organization_id,
-    jsonb_build_array(jsonb_build_object('email', old.email, 'role', old.role)));
-  if judged.outcome = 'already_member' or judged.outcome = 'already_invited' and old.status <> 'pending' then
-    perform private.refuse(409, judged.outcome, 'This person is a member or invited already.');
+  outcome := private.judge_person(p_organization_id, old.email);
+  if outcome = 'already_member' or outcome = 'already_invited' and old.status <> 'pending' then
+    perform private.refuse(409, outcome, 'This person is a member or invited already.');
   end if;
 
-  perform private.require_seats(p_organization_id,
-    case when old.holds_seat or not judged.takes_seat then 0 else 1 end);
+  needs_seat := private.takes_seat(old.role) and not old.holds_seat;
+  perform private.require_seats(p_organization_id, case when needs_seat then 1 else 0 end);
   -- The newest invitation of a person holds the seat: it passes over in this statement.
   insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
   values (new_id, p_organization_id, old.email, old.role, 'reserved', p_actor, clock_timestamp() + private.hold_time());

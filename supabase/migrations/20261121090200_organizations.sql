@@ -45,18 +45,17 @@ create table public.organizations (
   updated_at timestamptz not null default clock_timestamp(),
   constraint organizations_pkey primary key (id),
   constraint organizations_clerk_org_id_unique unique (clerk_org_id),
-  constraint organizations_clerk_org_id_bounded check (length(clerk_org_id) between 1 and 255),
-  constraint organizations_name_bounded check (length(name) <= 256),
-  constraint organizations_slug_bounded check (length(slug) <= 256),
   constraint organizations_status_known check (status in ('pending', 'approved', 'suspended')),
   constraint organizations_subscription_plan_fkey foreign key (subscription_plan) references public.plans (id),
   constraint organizations_join_code_unique unique (join_code),
-  constraint organizations_join_code_bounded check (length(join_code) between 8 and 64),
-  constraint organizations_seat_limit_not_negative check (seat_limit >= 0),
-  constraint organizations_clerk_limit_positive check (clerk_limit > 0 and clerk_limit_pushed > 0),
-  constraint organizations_clerk_limit_error_bounded check (length(clerk_limit_error) <= 255),
-  constraint organizations_members_count_not_negative check (members_count >= 0),
-  constraint organizations_pending_invitations_count_not_negative check (pending_invitations_count >= 0)
+  -- Few constraints of few terms: each update of a count checks them all.
+  constraint organizations_texts_bounded check (
+    greatest(length(clerk_org_id), length(name), length(slug), length(join_code), length(clerk_limit_error)) <= 256
+    and clerk_org_id <> '' and length(join_code) >= 8
+  ),
+  constraint organizations_clerk_limit_positive check (least(clerk_limit, clerk_limit_pushed) > 0),
+  constraint organizations_numbers_not_negative
+    check (least(seat_limit, members_count, pending_invitations_count) >= 0)
 );
 
 create index organizations_subscription_plan_idx on public.organizations (subscription_plan);

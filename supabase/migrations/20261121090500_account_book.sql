@@ -72,30 +72,6 @@ $$;
 
 comment on function private.current_cause() is 'What this transaction is for, as private.set_cause() said it.';
 
-create function private.balances_of(p_organization_ids uuid[])
-returns table (organization_id uuid, purchased_seats integer, seats_used integer)
-language plpgsql
-set search_path = ''
--- With an array Postgres would plan it anew every time.
-set plan_cache_mode = 'force_generic_plan'
-as $$
-begin
-  return query
-  -- Locked: the row with the greatest id has to be the one with the last balance.
-  -- seat_limit follows the subscription by a trigger that comes after its booking.
-  select o.id, coalesce((
-      select s.purchased_seats from public.organization_subscriptions as s where s.organization_id = o.id
-    ), 0), o.seats_used
-  from public.organizations as o
-  where o.id = any (p_organization_ids)
-  order by o.id
-  for no key update;
-end;
-$$;
-
-comment on function private.balances_of(uuid[]) is
-  'What the organizations have paid for and use now, to be booked; locks them.';
-
 create function private.book_balances(p_organization_ids uuid[]) returns void
 language plpgsql
 set search_path = ''
@@ -105,19 +81,22 @@ begin
     organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
   )
   select
-    is_now.organization_id, 'organization', is_now.organization_id, private.current_actor(), private.current_cause(),
+    o.id, 'organization', o.id, private.current_actor(), private.current_cause(),
     jsonb_build_object('purchased_seats', booked.purchased_seats, 'seats_used', booked.seats_used),
-    jsonb_build_object('purchased_seats', is_now.purchased_seats, 'seats_used', is_now.seats_used),
-    is_now.purchased_seats, is_now.seats_used
-  from private.balances_of(p_organization_ids) as is_now
+    jsonb_build_object('purchased_seats', o.seat_limit, 'seats_used', o.seats_used),
+    o.seat_limit, o.seats_used
+  from public.organizations as o
   cross join lateral (
     select b.purchased_seats, b.seats_used
     from public.billing_changes as b
-    where b.organization_id = is_now.organization_id
+    where b.organization_id = o.id
     order by b.id desc
     limit 1
   ) as booked
-  where (booked.purchased_seats, booked.seats_used) <> (is_now.purchased_seats, is_now.seats_used);
+  where o.id = any (p_organization_ids)
+    and (booked.purchased_seats, booked.seats_used) <> (o.seat_limit, o.seats_used)
+  -- The row with the greatest id has to be the one with the last balance.
+  for no key update of o;
 end;
 $$;
 
@@ -150,31 +129,69 @@ create trigger organizations_booked
   after insert or update of status, deleted_at on public.organizations
   for each row execute function private.book_organization();
 
+create function private.booked_subscription(p_subscription public.organization_subscriptions) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'stripe_seat_subscription_id', p_subscription.stripe_seat_subscription_id,
+    'status', p_subscription.status,
+    'plan', p_subscription.plan,
+    'seat_billing_period', p_subscription.seat_billing_period,
+    'purchased_seats', p_subscription.purchased_seats,
+    'renewal_seats', p_subscription.renewal_seats,
+    'cancel_at_period_end', p_subscription.cancel_at_period_end
+  );
+end;
+$$;
+
+comment on function private.booked_subscription(public.organization_subscriptions) is
+  'What the account book keeps of a subscription.';
+
+create function private.changed_fields(p_one jsonb, p_other jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_object_agg(field, value) from jsonb_each(p_one) as f (field, value)
+    where p_other is null or p_other -> field <> value
+  );
+end;
+$$;
+
+comment on function private.changed_fields(jsonb, jsonb) is
+  'The fields of one state that the other has otherwise: all of them when there is no other; null when there is not this one.';
+
 create function private.book_subscription() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 declare
-  booked constant text[] := array[
-    'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
-    'cancel_at_period_end'
-  ];
-  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
-  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
-  changed text[];
+  was jsonb;
+  is_now jsonb;
 begin
-  changed := array(
-    select field from unnest(booked) as field where was -> field is distinct from is_now -> field
-  );
-  if changed <> '{}' then
+  if tg_op <> 'INSERT' then
+    was := private.booked_subscription(old);
+  end if;
+  if tg_op <> 'DELETE' then
+    is_now := private.booked_subscription(new);
+  end if;
+  if was is distinct from is_now then
     insert into public.billing_changes (
       organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
     )
-    select b.organization_id, 'subscription', b.organization_id, private.current_actor(), private.current_cause(),
-      case when was is not null then (select jsonb_object_agg(field, was -> field) from unnest(changed) as field) end,
-      case when is_now is not null then (select jsonb_object_agg(field, is_now -> field) from unnest(changed) as field) end,
-      b.purchased_seats, b.seats_used
-    from private.balances_of(array[(coalesce(is_now, was) ->> 'organization_id')::uuid]) as b;
+    -- seat_limit follows by a trigger that comes after this one.
+    select o.id, 'subscription', o.id, private.current_actor(), private.current_cause(),
+      private.changed_fields(was, is_now), private.changed_fields(is_now, was),
+      coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
+    from public.organizations as o
+    where o.id = case when tg_op = 'DELETE' then old.organization_id else new.organization_id end
+    -- The row with the greatest id has to be the one with the last balance.
+    for no key update of o;
   end if;
   return null;
 end;

@@ -13,55 +13,71 @@ $$;
 
 comment on function private.takes_seat(text) is 'Whether people with this Clerk role need a seat.';
 
+create function private.clerk_limit_of(p_organization_id uuid, p_seats integer) returns integer
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  seatless text[] := (select seatless_roles from private.settings);
+begin
+  return greatest(1, p_seats + case when seatless = '{}' then 0 else (
+    select count(*) from public.organization_members as m
+    where m.organization_id = p_organization_id and m.status = 'active' and not m.holds_seat
+  ) + (
+    select count(*) from public.organization_invitations as i
+    where i.organization_id = p_organization_id and i.status in ('reserved', 'pending', 'accepted')
+      and i.role = any (seatless)
+  ) end);
+end;
+$$;
+
+comment on function private.clerk_limit_of(uuid, integer) is
+  'The limit that Clerk has to have when so many seats can be used: those, and the people who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
+
 create function private.refresh_clerk_limit(p_organization_id uuid) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  wanted integer := (
+    select private.clerk_limit_of(o.id, least(o.seat_limit, s.renewal_seats))
+    from public.organizations as o
+    left join public.organization_subscriptions as s on s.organization_id = o.id
+    where o.id = p_organization_id
+  );
 begin
-  update public.organizations as o set clerk_limit = wanted.clerk_limit, clerk_limit_error = null
-  from (
-    select greatest(1, least(org.seat_limit, s.renewal_seats) + (
-      select count(*) from public.organization_members as m
-      where m.organization_id = org.id and m.status = 'active' and not m.holds_seat
-    ) + (
-      select count(*) from public.organization_invitations as i
-      where i.organization_id = org.id and i.status in ('reserved', 'pending', 'accepted')
-        and i.role = any (array(select unnest(seatless_roles) from private.settings))
-    ))::integer as clerk_limit
-    from public.organizations as org
-    left join public.organization_subscriptions as s on s.organization_id = org.id
-    where org.id = p_organization_id
-  ) as wanted
-  where o.id = p_organization_id and o.clerk_limit <> wanted.clerk_limit;
+  update public.organizations set clerk_limit = wanted, clerk_limit_error = null
+  where id = p_organization_id and clerk_limit <> wanted;
 end;
 $$;
 
-comment on function private.refresh_clerk_limit(uuid) is
-  'Derives clerk_limit: the seats that can be used, and those who need none (Clerk counts everybody, pending invitations too); at least 1, the owner (Clerk: max_allowed_memberships, 0 is unlimited).';
+comment on function private.refresh_clerk_limit(uuid) is 'Derives clerk_limit again: see private.clerk_limit_of().';
 
 create function private.follow_purchased_seats() returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  id_now uuid := case when tg_op = 'DELETE' then old.organization_id else new.organization_id end;
+  seats integer := case when tg_op = 'DELETE' then 0 else new.purchased_seats end;
+  plan_now text := case when tg_op <> 'DELETE' then new.plan end;
+  limit_now integer;
 begin
   if tg_op = 'UPDATE' and new.organization_id <> old.organization_id then
     perform private.refuse(409, 'subscription_moved', 'A subscription cannot move to another organization.');
   end if;
-  if tg_op = 'DELETE' then
-    update public.organizations set seat_limit = 0, subscription_plan = null where id = old.organization_id;
-    perform private.refresh_clerk_limit(old.organization_id);
-  else
-    update public.organizations set seat_limit = new.purchased_seats, subscription_plan = new.plan
-    where id = new.organization_id
-      and (seat_limit, subscription_plan) is distinct from (new.purchased_seats, new.plan);
-    perform private.refresh_clerk_limit(new.organization_id);
-  end if;
+  limit_now := private.clerk_limit_of(id_now, case when tg_op = 'DELETE' then 0 else least(seats, new.renewal_seats) end);
+  update public.organizations
+  set seat_limit = seats, subscription_plan = plan_now, clerk_limit = limit_now,
+      clerk_limit_error = case when clerk_limit = limit_now then clerk_limit_error end
+  where id = id_now and (seat_limit, subscription_plan, clerk_limit) is distinct from (seats, plan_now, limit_now);
   return null;
 end;
 $$;
 
 comment on function private.follow_purchased_seats() is
-  'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats.';
+  'Trigger: the one writer of organizations.seat_limit, which is always organization_subscriptions.purchased_seats, and of what else follows the subscription: plan and Clerk''s limit.';
 
 create trigger organization_subscriptions_set_seat_limit
   after insert or update or delete on public.organization_subscriptions
@@ -137,102 +153,174 @@ create trigger organization_members_set_holds_seat
   before insert or update on public.organization_members
   for each row execute function private.set_member_holds_seat();
 
-create function private.refresh_holds_seat(p_organization_ids uuid[], p_emails text[], p_clerk_user_ids text[])
-returns void
+create type private.holder_change as (
+  id uuid,
+  organization_id uuid,
+  emails text[],
+  clerk_user_ids text[],
+  seats integer,
+  seatless boolean,
+  before jsonb,
+  after jsonb
+);
+
+comment on type private.holder_change is
+  'What a statement has changed of one member or invitation: who it is and was (for a member also by user id), the seats more or less, whether a role that takes no seat is concerned, and what the account book keeps of it.';
+
+create function private.refresh_holds_seat(p_invitation_ids uuid[]) returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  wrong uuid[] := array(
-    select i.id
-    from public.organization_invitations as i
-    where i.organization_id = any (p_organization_ids)
-      and (i.email = any (p_emails) or i.clerk_user_id = any (p_clerk_user_ids))
-      and i.holds_seat <> private.holds_seat(i)
-  );
 begin
   -- An update that meets no row has its triggers called all the same.
-  if wrong <> '{}' then
-    update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
+  if p_invitation_ids <> '{}' and exists (
+    select from public.organization_invitations as i
+    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
+  ) then
+    update public.organization_invitations as i set holds_seat = not i.holds_seat
+    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i);
   end if;
 end;
 $$;
 
-comment on function private.refresh_holds_seat(uuid[], text[], text[]) is
-  'Derives holds_seat again for the invitations of these people.';
+comment on function private.refresh_holds_seat(uuid[]) is 'Derives holds_seat of these invitations again.';
 
--- With arrays Postgres would plan each of these statements anew every time.
-create function private.members_changed() returns trigger
+create function private.count_seats(p_kind text, p_organization_id uuid, p_seats integer) returns void
 language plpgsql
 set search_path = ''
+as $$
+begin
+  if p_seats <> 0 then
+    update public.organizations set
+      members_count = members_count + case p_kind when 'member' then p_seats else 0 end,
+      pending_invitations_count = pending_invitations_count + case p_kind when 'invitation' then p_seats else 0 end,
+      updated_at = clock_timestamp()
+    where id = p_organization_id;
+  end if;
+end;
+$$;
+
+comment on function private.count_seats(text, uuid, integer) is
+  'Adds to members_count (p_kind member) or pending_invitations_count (invitation).';
+
+create function private.take_in_holders(p_kind text, p_changes private.holder_change[]) returns void
+language plpgsql
+set search_path = ''
+-- With an array Postgres would plan each statement anew every time.
 set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  gone public.organization_members[] := '{}';
-  come public.organization_members[] := '{}';
-  touched uuid[];
-  unbooked uuid[];
+  change private.holder_change;
+  counting uuid := p_changes[1].organization_id;
+  seats integer := 0;
+  others uuid[] := '{}';
+  booked bigint;
 begin
-  if tg_op <> 'INSERT' then
-    gone := array(select r from rows_before as r);
-  end if;
-  if tg_op <> 'DELETE' then
-    come := array(select r from rows_after as r);
-  end if;
-  touched := array(select distinct organization_id from unnest(gone || come));
-  if touched = '{}' then
-    return null;
-  end if;
+  foreach change in array p_changes loop
+    if change.organization_id <> counting then
+      perform private.count_seats(p_kind, counting, seats);
+      counting := change.organization_id;
+      seats := 0;
+    end if;
+    seats := seats + change.seats;
+    if change.seatless then
+      perform private.refresh_clerk_limit(change.organization_id);
+    end if;
+    -- The row itself was derived when it was written: the seat is handed on to the others of the person.
+    others := others || array(
+      select id from public.organization_invitations
+      where organization_id = change.organization_id and email = any (change.emails) and id <> change.id
+    );
+    if change.clerk_user_ids is not null then
+      others := others || array(
+        select id from public.organization_invitations
+        where organization_id = change.organization_id and clerk_user_id = any (change.clerk_user_ids)
+      );
+    end if;
+  end loop;
+  perform private.count_seats(p_kind, counting, seats);
+  perform private.refresh_holds_seat(others);
 
-  update public.organizations as o set members_count = o.members_count + d.change
-  from (
-    select organization_id, sum(n) as change
-    from (
-      select organization_id, -1 as n from unnest(gone) where holds_seat
-      union all
-      select organization_id, 1 from unnest(come) where holds_seat
-    ) as r
-    group by organization_id
-  ) as d
-  where o.id = d.organization_id and d.change <> 0;
-
-  perform private.refresh_holds_seat(
-    array_agg(organization_id), array_agg(email), array_agg(clerk_user_id)
+  insert into public.billing_changes (
+    organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
   )
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  having count(*) filter (where status = 'active') > 0;
-
-  perform private.refresh_clerk_limit(organization_id)
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  where not private.takes_seat(role)
-  group by organization_id;
-
-  with booked as (
-    insert into public.billing_changes (
-      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
-    )
-    select balance.organization_id, 'member', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-      balance.purchased_seats, balance.seats_used
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    join private.balances_of(touched) as balance
-      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-    where (a.status, a.role) is distinct from (b.status, b.role)
-    returning organization_id
-  )
-  select array(select unnest(touched) except select organization_id from booked) into unbooked;
+  select c.organization_id, p_kind, c.id, private.current_actor(), private.current_cause(), c.before, c.after, o.seat_limit, o.seats_used
+  from unnest(p_changes) as c
+  cross join lateral (
+    -- Locked: the row with the greatest id has to be the one with the last balance.
+    select seat_limit, seats_used from public.organizations where id = c.organization_id for no key update
+  ) as o
+  where c.before is distinct from c.after;
+  get diagnostics booked = row_count;
   -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 and unbooked <> '{}' then
-    perform private.book_balances(unbooked);
+  if booked < cardinality(p_changes) and pg_trigger_depth() = 1 then
+    perform private.book_balances(array(select distinct c.organization_id from unnest(p_changes) as c));
+  end if;
+end;
+$$;
+
+comment on function private.take_in_holders(text, private.holder_change[]) is
+  'What follows from changed members or invitations (p_kind): counts them, hands seats on between those who are one person, derives Clerk''s limit and books the changes.';
+
+create function private.member_change(p_before public.organization_members, p_after public.organization_members)
+returns private.holder_change
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  change private.holder_change;
+begin
+  change.id := coalesce(p_after.id, p_before.id);
+  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
+  change.emails := array[p_before.email, p_after.email];
+  change.clerk_user_ids := array[p_before.clerk_user_id, p_after.clerk_user_id];
+  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
+  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
+    or not p_after.holds_seat and not private.takes_seat(p_after.role);
+  if p_before.id is not null then
+    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
+  end if;
+  if p_after.id is not null then
+    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
+  end if;
+  return change;
+end;
+$$;
+
+comment on function private.member_change(public.organization_members, public.organization_members) is
+  'What has changed of a member: null before for a new one, null after for a deleted one.';
+
+create function private.members_changed() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  changes private.holder_change[];
+begin
+  case tg_op
+    when 'INSERT' then
+      changes := array(select private.member_change(null, a) from rows_after as a);
+    when 'DELETE' then
+      changes := array(select private.member_change(b, null) from rows_before as b);
+    else
+      changes := array(
+        select private.member_change(b, a)
+        -- Who has moved has left one organization and come to another.
+        from rows_before as b
+        full join rows_after as a on (a.id, a.organization_id) = (b.id, b.organization_id)
+        where (a.email, a.clerk_user_id, a.role, a.status, a.holds_seat)
+          is distinct from (b.email, b.clerk_user_id, b.role, b.status, b.holds_seat)
+      );
+  end case;
+  if changes <> '{}' then
+    perform private.take_in_holders('member', changes);
   end if;
   return null;
 end;
 $$;
 
-comment on function private.members_changed() is
-  'Trigger: counts members, lets their invitations give up or take back the seat, and books the change.';
+comment on function private.members_changed() is 'Trigger: private.take_in_holders() for the members of a statement.';
 
 create trigger organization_members_inserted
   after insert on public.organization_members
@@ -247,83 +335,66 @@ create trigger organization_members_deleted
   referencing old table as rows_before
   for each statement execute function private.members_changed();
 
--- With arrays Postgres would plan each of these statements anew every time.
+create function private.invitation_change(p_before public.organization_invitations, p_after public.organization_invitations)
+returns private.holder_change
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  change private.holder_change;
+begin
+  change.id := coalesce(p_after.id, p_before.id);
+  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
+  change.emails := array[p_before.email, p_after.email];
+  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
+  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
+    or not p_after.holds_seat and not private.takes_seat(p_after.role);
+  if p_before.id is not null then
+    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
+  end if;
+  if p_after.id is not null then
+    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
+  end if;
+  return change;
+end;
+$$;
+
+comment on function private.invitation_change(public.organization_invitations, public.organization_invitations) is
+  'What has changed of an invitation: null before for a new one, null after for a deleted one.';
+
 create function private.invitations_changed() returns trigger
 language plpgsql
 set search_path = ''
-set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  gone public.organization_invitations[] := '{}';
-  come public.organization_invitations[] := '{}';
-  touched uuid[];
-  unbooked uuid[];
+  changes private.holder_change[];
 begin
-  if tg_op <> 'INSERT' then
-    gone := array(select r from rows_before as r);
-  end if;
-  if tg_op <> 'DELETE' then
-    come := array(select r from rows_after as r);
-  end if;
-  -- Most of the updates of a long run only hold seats for longer.
-  if tg_op = 'UPDATE' and not exists (
-    select from unnest(gone) as b full join unnest(come) as a on a.id = b.id
-    where (a.organization_id, a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
-      is distinct from (b.organization_id, b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
-  ) then
-    return null;
-  end if;
-  touched := array(select distinct organization_id from unnest(gone || come));
-  if touched = '{}' then
-    return null;
-  end if;
-
-  update public.organizations as o set pending_invitations_count = o.pending_invitations_count + d.change
-  from (
-    select organization_id, sum(n) as change
-    from (
-      select organization_id, -1 as n from unnest(gone) where holds_seat
-      union all
-      select organization_id, 1 from unnest(come) where holds_seat
-    ) as r
-    group by organization_id
-  ) as d
-  where o.id = d.organization_id and d.change <> 0;
-
-  -- A change of who is alive moves the seat to another invitation of the same person.
-  perform private.refresh_holds_seat(touched, array(select email from unnest(gone || come)), '{}');
-
-  perform private.refresh_clerk_limit(organization_id)
-  from (select * from unnest(gone) union all select * from unnest(come)) as r
-  where not private.takes_seat(role)
-  group by organization_id;
-
-  with booked as (
-    insert into public.billing_changes (
-      organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
-    )
-    select balance.organization_id, 'invitation', coalesce(a.id, b.id), private.current_actor(), private.current_cause(),
-      case when b.id is not null then jsonb_build_object('status', b.status, 'role', b.role) end,
-      case when a.id is not null then jsonb_build_object('status', a.status, 'role', a.role) end,
-      balance.purchased_seats, balance.seats_used
-    from unnest(gone) as b
-    full join unnest(come) as a on a.id = b.id
-    join private.balances_of(touched) as balance
-      on balance.organization_id = coalesce(a.organization_id, b.organization_id)
-    where (a.status, a.role) is distinct from (b.status, b.role)
-    returning organization_id
-  )
-  select array(select unnest(touched) except select organization_id from booked) into unbooked;
-  -- One level deeper the statement that has led here is still to be booked.
-  if pg_trigger_depth() = 1 and unbooked <> '{}' then
-    perform private.book_balances(unbooked);
+  case tg_op
+    when 'INSERT' then
+      changes := array(select private.invitation_change(null, a) from rows_after as a);
+    when 'DELETE' then
+      changes := array(select private.invitation_change(b, null) from rows_before as b);
+    else
+      changes := array(
+        select private.invitation_change(b, a)
+        -- One that has moved has left one organization and come to another.
+        from rows_before as b
+        full join rows_after as a on (a.id, a.organization_id) = (b.id, b.organization_id)
+        -- Most of the updates of a long run only hold seats for longer.
+        where (a.email, a.clerk_user_id, a.role, a.status, a.holds_seat, a.clerk_created_at)
+          is distinct from (b.email, b.clerk_user_id, b.role, b.status, b.holds_seat, b.clerk_created_at)
+      );
+  end case;
+  if changes <> '{}' then
+    perform private.take_in_holders('invitation', changes);
   end if;
   return null;
 end;
 $$;
 
 comment on function private.invitations_changed() is
-  'Trigger: counts the invitations that hold a seat, hands the seat on between invitations of one person, and books the change.';
+  'Trigger: private.take_in_holders() for the invitations of a statement.';
 
 create trigger organization_invitations_inserted
   after insert on public.organization_invitations
@@ -338,7 +409,7 @@ create trigger organization_invitations_deleted
   referencing old table as rows_before
   for each statement execute function private.invitations_changed();
 
-create function private.guard_derived_numbers() returns trigger
+create function private.guard_seat_limit() returns trigger
 language plpgsql
 set search_path = ''
 as $$
@@ -351,6 +422,18 @@ begin
     perform private.refuse(403, 'derived_column', 'seat_limit follows purchased_seats and cannot be written.',
       jsonb_build_object('column', 'seat_limit', 'value', new.seat_limit, 'derived', purchased));
   end if;
+  return new;
+end;
+$$;
+
+comment on function private.guard_seat_limit() is
+  'Trigger: refuses a seat limit that is not the purchased seats, whoever writes it.';
+
+create function private.guard_counts() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
   -- The counting triggers run one level deeper. Anyone else may only write what
   -- a fresh count gives, which is how sync_organization_counts() repairs.
   if pg_trigger_depth() < 2 and (
@@ -367,8 +450,8 @@ begin
 end;
 $$;
 
-comment on function private.guard_derived_numbers() is
-  'Trigger: refuses a derived number that is not what it is derived from, whoever writes it.';
+comment on function private.guard_counts() is
+  'Trigger: refuses counts that are not what a fresh count gives, whoever but the counting triggers writes them.';
 
 create function private.counted_seats(p_organization_id uuid, out members integer, out invitations integer)
 language sql
@@ -384,28 +467,35 @@ $$;
 
 comment on function private.counted_seats(uuid) is 'Members and seat-holding invitations, counted afresh.';
 
-create trigger organizations_guard_derived_numbers
-  before insert or update of seat_limit, members_count, pending_invitations_count on public.organizations
-  for each row execute function private.guard_derived_numbers();
+create trigger organizations_guard_seat_limit
+  before insert or update of seat_limit on public.organizations
+  for each row execute function private.guard_seat_limit();
+create trigger organizations_guard_counts
+  before insert or update of members_count, pending_invitations_count on public.organizations
+  for each row execute function private.guard_counts();
 
--- That it was compared is no change of an organization.
+-- That it was compared is no change of an organization; private.count_seats()
+-- stamps the row itself.
 create trigger organizations_touch_updated_at
-  before update on public.organizations
-  for each row
-  when (old.last_synced_at is not distinct from new.last_synced_at)
-  execute function private.touch_updated_at();
+  before update of
+    id, clerk_org_id, name, slug, status, subscription_plan, join_code, seat_limit, clerk_limit,
+    clerk_limit_pushed, clerk_limit_error, clerk_updated_at, deleted_at, created_at
+  on public.organizations
+  for each row execute function private.touch_updated_at();
 -- A derived column is no news of its row: sync would take it for a change since it
 -- began to list, and leave the row alone.
 create trigger organization_members_touch_updated_at
-  before update on public.organization_members
-  for each row
-  when (to_jsonb(old) - 'holds_seat' is distinct from to_jsonb(new) - 'holds_seat')
-  execute function private.touch_updated_at();
+  before update of
+    id, organization_id, clerk_membership_id, clerk_user_id, email, role, status, held_until,
+    clerk_created_at, clerk_updated_at, created_at
+  on public.organization_members
+  for each row execute function private.touch_updated_at();
 create trigger organization_invitations_touch_updated_at
-  before update on public.organization_invitations
-  for each row
-  when (to_jsonb(old) - 'holds_seat' is distinct from to_jsonb(new) - 'holds_seat')
-  execute function private.touch_updated_at();
+  before update of
+    id, organization_id, clerk_invitation_id, clerk_user_id, email, role, status, held_until, expires_at,
+    invited_by, clerk_created_at, clerk_updated_at, created_at
+  on public.organization_invitations
+  for each row execute function private.touch_updated_at();
 create trigger organization_subscriptions_touch_updated_at
   before update on public.organization_subscriptions
   for each row execute function private.touch_updated_at();

@@ -2,61 +2,28 @@
 -- Clerk is asked, then what Clerk says is recorded. Whatever dies in between is
 -- settled by the next sync, once the hold has lapsed.
 
-create function private.judge_people(p_organization_id uuid, p_people jsonb)
-returns table (n bigint, email text, role text, outcome text, takes_seat boolean)
+create function private.judge_person(p_organization_id uuid, p_email text) returns text
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return query
-  with people as (
-    select p.n, private.normalize_email(p.person ->> 'email') as email,
-      coalesce(p.person ->> 'role', 'org:member') as role
-    from jsonb_array_elements(p_people) with ordinality as p (person, n)
-  )
-  select p.n, p.email, p.role,
-    -- Not by exists(), which Postgres would answer by reading everybody in the organization.
-    case
-      when (
-        select m.id from public.organization_members as m
-        where m.organization_id = p_organization_id and m.email = p.email and m.status = 'active'
-        limit 1
-      ) is not null then 'already_member'
-      when row_number() over (partition by p.email order by p.n) > 1 or (
-        select i.id from public.organization_invitations as i
-        where i.organization_id = p_organization_id and i.email = p.email
-          and i.status in ('reserved', 'pending', 'accepted')
-        limit 1
-      ) is not null then 'already_invited'
-      else 'reserved'
-    end,
-    private.takes_seat(p.role)
-  from people as p;
+  return case
+    when exists (
+      select from public.organization_members
+      where organization_id = p_organization_id and email = p_email and status = 'active'
+    ) then 'already_member'
+    when exists (
+      select from public.organization_invitations
+      where organization_id = p_organization_id and email = p_email and status in ('reserved', 'pending', 'accepted')
+    ) then 'already_invited'
+    else 'reserved'
+  end;
 end;
 $$;
 
-comment on function private.judge_people(uuid, jsonb) is
-  'Who of [{ email, role }] can be invited, room aside: reserved, already_member or already_invited, also when an address comes twice.';
-
-create function private.require_people(p_people jsonb) returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if jsonb_typeof(p_people) is distinct from 'array' or jsonb_array_length(p_people) not between 1 and 500 then
-    perform private.refuse(400, 'invalid_request', 'Invite 1 to 500 people at a time.');
-  elsif exists (
-    select from jsonb_array_elements(p_people) as p (person)
-    where private.normalize_email(person ->> 'email') is null
-      or length(coalesce(person ->> 'role', 'org:member')) not between 1 and 128
-  ) then
-    perform private.refuse(400, 'invalid_request', 'Each needs an e-mail address and a role of Clerk''s.');
-  end if;
-end;
-$$;
-
-comment on function private.require_people(jsonb) is 'Raises invalid_request (400) for what is not a list of 1 to 500 { email, role }.';
+comment on function private.judge_person(uuid, text) is
+  'Whether somebody can be invited, room aside: reserved, already_member or already_invited.';
 
 create function public.claim_seats(
   p_organization_id uuid,
@@ -71,37 +38,56 @@ set search_path = ''
 as $$
 declare
   organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
-  available integer;
-  needed integer;
-  people jsonb;
+  capacity record;
+  needed integer := 0;
+  seen text[] := '{}';
+  people jsonb[] := '{}';
+  address text;
+  role_key text;
+  outcome text;
 begin
   perform private.set_cause(p_actor, 'claim_seats');
-  perform private.require_people(p_people);
-  perform private.require_open(organization);
+  if jsonb_typeof(p_people) is distinct from 'array' or jsonb_array_length(p_people) not between 1 and 500 then
+    perform private.refuse(400, 'invalid_request', 'Invite 1 to 500 people at a time.');
+  end if;
   perform private.expire_invitations(p_organization_id);
-  select remaining_seats into available from public.check_organization_capacity(p_organization_id);
+  select * into capacity from public.check_organization_capacity(p_organization_id);
+  if not capacity.can_add then
+    perform private.require_open(organization);
+  end if;
 
-  select
-    count(*) filter (where outcome = 'reserved' and takes_seat),
-    jsonb_agg(jsonb_build_object(
-      'email', email,
-      'role', role,
-      'outcome', case when outcome = 'reserved' and takes_seat and seat > available then 'no_seat' else outcome end,
-      'invitationId', case when outcome = 'reserved' and (seat <= available or not takes_seat) then gen_random_uuid() end
-    ) order by n)
-  into needed, people
-  from (
-    select *, count(*) filter (where outcome = 'reserved' and takes_seat) over (order by n) as seat
-    from private.judge_people(p_organization_id, p_people)
-  ) as judged;
-  if needed > available and not p_partial then
+  for n in 0 .. jsonb_array_length(p_people) - 1 loop
+    address := private.normalize_email(p_people -> n ->> 'email');
+    role_key := coalesce(p_people -> n ->> 'role', 'org:member');
+    if address is null or length(role_key) not between 1 and 128 then
+      perform private.refuse(400, 'invalid_request', 'Each needs an e-mail address and a role of Clerk''s.');
+    end if;
+    outcome := private.judge_person(p_organization_id, address);
+    if outcome = 'reserved' and address = any (seen) then
+      outcome := 'already_invited';
+    elsif outcome = 'reserved' and private.takes_seat(role_key) then
+      needed := needed + 1;
+      if needed > capacity.remaining_seats then
+        outcome := 'no_seat';
+      end if;
+    end if;
+    seen := seen || address;
+    people := people || jsonb_build_object(
+      'email', address,
+      'role', role_key,
+      'outcome', outcome,
+      'invitationId', case when outcome = 'reserved' then gen_random_uuid() end
+    );
+  end loop;
+  if needed > capacity.remaining_seats and not p_partial then
     perform private.refuse_full(p_organization_id, needed);
   end if;
 
   insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
-  select "invitationId", p_organization_id, email, role, 'reserved', p_actor, clock_timestamp() + private.hold_time()
-  from jsonb_to_recordset(people) as person ("invitationId" uuid, email text, role text)
-  where "invitationId" is not null;
+  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', p_actor,
+    clock_timestamp() + private.hold_time()
+  from unnest(people) as p
+  where p ->> 'outcome' = 'reserved';
   return jsonb_build_object('people', people);
 end;
 $$;
@@ -210,7 +196,8 @@ as $$
 declare
   organization public.organizations := private.require_organization_of(p_organization_id, p_clerk_org_id);
   old public.organization_invitations;
-  judged record;
+  outcome text;
+  needs_seat boolean;
   new_id uuid := gen_random_uuid();
 begin
   perform private.set_cause(p_actor, 'start_resend');
@@ -230,14 +217,13 @@ begin
       jsonb_build_object('retryAfter', extract(epoch from private.hold_time())));
   end if;
   -- Anybody else's judgement but the invitation's own: a pending one is in the way of itself.
-  select * into judged from private.judge_people(p_organization_id,
-    jsonb_build_array(jsonb_build_object('email', old.email, 'role', old.role)));
-  if judged.outcome = 'already_member' or judged.outcome = 'already_invited' and old.status <> 'pending' then
-    perform private.refuse(409, judged.outcome, 'This person is a member or invited already.');
+  outcome := private.judge_person(p_organization_id, old.email);
+  if outcome = 'already_member' or outcome = 'already_invited' and old.status <> 'pending' then
+    perform private.refuse(409, outcome, 'This person is a member or invited already.');
   end if;
 
-  perform private.require_seats(p_organization_id,
-    case when old.holds_seat or not judged.takes_seat then 0 else 1 end);
+  needs_seat := private.takes_seat(old.role) and not old.holds_seat;
+  perform private.require_seats(p_organization_id, case when needs_seat then 1 else 0 end);
   -- The newest invitation of a person holds the seat: it passes over in this statement.
   insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
   values (new_id, p_organization_id, old.email, old.role, 'reserved', p_actor, clock_timestamp() + private.hold_time());
