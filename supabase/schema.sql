@@ -243,22 +243,26 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select id
-  from public.organization_members
-  where organization_id = p_organization_id
-    and clerk_user_id = p_membership ->> 'userId'
-    and clerk_membership_id is null
-    and status in ('active', 'requested')
-    -- The end of an earlier membership is no end of this one; a minute is for
-    -- clocks that differ.
-    and (status = 'active' and not p_removed
-      or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
-  order by status
-  limit 1;
+begin
+  return (
+    select id
+    from public.organization_members
+    where organization_id = p_organization_id
+      and clerk_user_id = p_membership ->> 'userId'
+      and clerk_membership_id is null
+      and status in ('active', 'requested')
+      -- The end of an earlier membership is no end of this one; a minute is for
+      -- clocks that differ.
+      and (status = 'active' and not p_removed
+        or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
+    order by status
+    limit 1
+  );
+end;
 $function$;
 
 comment on function private.adoptable_member(uuid,jsonb,boolean) is 'The member that a command of ours made and that Clerk now reports under its own id, if there is one.';
@@ -425,25 +429,30 @@ CREATE OR REPLACE FUNCTION private.book_subscription()
  SET search_path TO ''
 AS $function$
 declare
-  was jsonb;
-  is_now jsonb;
+  booked constant text[] := array[
+    'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
+    'cancel_at_period_end'
+  ];
+  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  changed text[] := '{}';
+  field text;
 begin
-  if tg_op <> 'INSERT' then
-    was := private.booked_subscription(old);
-  end if;
-  if tg_op <> 'DELETE' then
-    is_now := private.booked_subscription(new);
-  end if;
-  if was is distinct from is_now then
+  foreach field in array booked loop
+    if was -> field is distinct from is_now -> field then
+      changed := changed || field;
+    end if;
+  end loop;
+  if changed <> '{}' then
     insert into public.billing_changes (
       organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
     )
     -- seat_limit follows by a trigger that comes after this one.
     select o.id, 'subscription', o.id, private.current_actor(), private.current_cause(),
-      private.changed_fields(was, is_now), private.changed_fields(is_now, was),
+      private.fields_of(was, changed), private.fields_of(is_now, changed),
       coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
     from public.organizations as o
-    where o.id = case when tg_op = 'DELETE' then old.organization_id else new.organization_id end
+    where o.id = (coalesce(is_now, was) ->> 'organization_id')::uuid
     -- The row with the greatest id has to be the one with the last balance.
     for no key update of o;
   end if;
@@ -452,27 +461,6 @@ end;
 $function$;
 
 comment on function private.book_subscription() is 'Trigger: books what changed of a subscription: seats, plan, period, status, cancelling.';
-
-CREATE OR REPLACE FUNCTION private.booked_subscription(p_subscription public.organization_subscriptions)
- RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-begin
-  return jsonb_build_object(
-    'stripe_seat_subscription_id', p_subscription.stripe_seat_subscription_id,
-    'status', p_subscription.status,
-    'plan', p_subscription.plan,
-    'seat_billing_period', p_subscription.seat_billing_period,
-    'purchased_seats', p_subscription.purchased_seats,
-    'renewal_seats', p_subscription.renewal_seats,
-    'cancel_at_period_end', p_subscription.cancel_at_period_end
-  );
-end;
-$function$;
-
-comment on function private.booked_subscription(public.organization_subscriptions) is 'What the account book keeps of a subscription.';
 
 CREATE OR REPLACE FUNCTION private.change_answer(p_change public.seat_changes)
  RETURNS jsonb
@@ -495,76 +483,70 @@ $function$;
 
 comment on function private.change_answer(public.seat_changes) is 'A change as clients see it.';
 
-CREATE OR REPLACE FUNCTION private.changed_fields(p_one jsonb, p_other jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-begin
-  return (
-    select jsonb_object_agg(field, value) from jsonb_each(p_one) as f (field, value)
-    where p_other is null or p_other -> field <> value
-  );
-end;
-$function$;
-
-comment on function private.changed_fields(jsonb,jsonb) is 'The fields of one state that the other has otherwise: all of them when there is no other; null when there is not this one.';
-
 CREATE OR REPLACE FUNCTION private.choose_subscription(p_organization_id uuid)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  current public.organization_subscriptions;
+  chosen public.organization_subscriptions;
+  known private.stripe_subscriptions;
+  held public.seat_changes;
+  given integer;
 begin
+  select * into current from public.organization_subscriptions where organization_id = p_organization_id;
   -- One that gives seats before one that gives none, then the newest. An
   -- organization with free seats alone has none at all.
-  insert into public.organization_subscriptions as current (
-    organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
-    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
-  )
-  select
-    p_organization_id, known.stripe_subscription_id, known.stripe_item_id, coalesce(known.status, 'none'),
-    coalesce(held.plan_before, known.plan), known.billing_period,
-    case when seats.given > 0 then coalesce(held.seats_before, seats.given) else seats.granted end,
-    case
-      when seats.given > 0 then least(seats.given, held.seats, private.seats_to_come(known.stripe_subscription_id))
-      when seats.granted > 0 then seats.granted
-      when known.stripe_subscription_id is not null then 0
-    end,
-    known.current_period_end, coalesce(known.cancel_at_period_end, false),
-    case when known.status = 'past_due'
-      then known.current_period_start + (select grace_period from private.settings) end
-  from (select coalesce(max(granted_seats), 0) as granted
-    from public.organization_subscriptions where organization_id = p_organization_id) as free
-  left join lateral (
-    select * from private.stripe_subscriptions as s
-    where s.organization_id = p_organization_id
-    order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
-    limit 1
-  ) as known on true
-  cross join lateral (select private.seats_of(known) as given, free.granted) as seats
-  left join lateral private.held_change(known) as held on true
-  on conflict (organization_id) do update set
-    stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
-    stripe_seat_item_id = excluded.stripe_seat_item_id,
-    status = excluded.status,
-    plan = excluded.plan,
-    seat_billing_period = excluded.seat_billing_period,
-    purchased_seats = excluded.purchased_seats,
-    renewal_seats = excluded.renewal_seats,
-    current_period_end = excluded.current_period_end,
-    cancel_at_period_end = excluded.cancel_at_period_end,
-    grace_until = excluded.grace_until
-  where (
-    current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
-    current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
-    current.cancel_at_period_end, current.grace_until
-  ) is distinct from (
-    excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
-    excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
-    excluded.cancel_at_period_end, excluded.grace_until
-  );
+  select * into known from private.stripe_subscriptions as s
+  where s.organization_id = p_organization_id
+  order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
+  limit 1;
+  given := private.seats_of(known);
+
+  chosen := current;
+  chosen.stripe_seat_subscription_id := known.stripe_subscription_id;
+  chosen.stripe_seat_item_id := known.stripe_item_id;
+  chosen.status := coalesce(known.status, 'none');
+  chosen.plan := known.plan;
+  chosen.seat_billing_period := known.billing_period;
+  chosen.purchased_seats := coalesce(current.granted_seats, 0);
+  chosen.renewal_seats := case
+    when current.granted_seats > 0 then current.granted_seats
+    when known.stripe_subscription_id is not null then 0
+  end;
+  if given > 0 then
+    held := private.held_change(known);
+    chosen.plan := coalesce(held.plan_before, known.plan);
+    chosen.purchased_seats := coalesce(held.seats_before, given);
+    chosen.renewal_seats := least(given, held.seats, private.seats_to_come(known.stripe_subscription_id));
+  end if;
+  chosen.current_period_end := known.current_period_end;
+  chosen.cancel_at_period_end := coalesce(known.cancel_at_period_end, false);
+  chosen.grace_until := case when known.status = 'past_due'
+    then known.current_period_start + (select grace_period from private.settings) end;
+
+  if chosen is distinct from current then
+    insert into public.organization_subscriptions (
+      organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
+      purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
+    ) values (
+      p_organization_id, chosen.stripe_seat_subscription_id, chosen.stripe_seat_item_id, chosen.status, chosen.plan,
+      chosen.seat_billing_period, chosen.purchased_seats, chosen.renewal_seats, chosen.current_period_end,
+      chosen.cancel_at_period_end, chosen.grace_until
+    )
+    on conflict (organization_id) do update set
+      stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
+      stripe_seat_item_id = excluded.stripe_seat_item_id,
+      status = excluded.status,
+      plan = excluded.plan,
+      seat_billing_period = excluded.seat_billing_period,
+      purchased_seats = excluded.purchased_seats,
+      renewal_seats = excluded.renewal_seats,
+      current_period_end = excluded.current_period_end,
+      cancel_at_period_end = excluded.cancel_at_period_end,
+      grace_until = excluded.grace_until;
+  end if;
 end;
 $function$;
 
@@ -572,11 +554,14 @@ comment on function private.choose_subscription(uuid) is 'Makes the organization
 
 CREATE OR REPLACE FUNCTION private.clerk_invitation(p_data jsonb, p_at timestamp with time zone)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object(
+declare
+  made_at timestamptz := coalesce(private.clerk_time(p_data -> 'created_at'), p_at);
+begin
+  return jsonb_build_object(
     'id', p_data ->> 'id',
     'userId', p_data ->> 'user_id',
     'email', p_data ->> 'email_address',
@@ -586,8 +571,8 @@ AS $function$
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
     -- Thirty days unless told otherwise (Clerk: organization invitations).
     'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
-  )
-  from (select coalesce(private.clerk_time(p_data -> 'created_at'), p_at) as made_at) as given;
+  );
+end;
 $function$;
 
 comment on function private.clerk_invitation(jsonb,timestamp with time zone) is 'The data of an organizationInvitation event as private.record_invitation() takes it.';
@@ -601,14 +586,17 @@ AS $function$
 declare
   seatless text[] := (select seatless_roles from private.settings);
 begin
-  return greatest(1, p_seats + case when seatless = '{}' then 0 else (
+  if seatless = '{}' then
+    return greatest(1, p_seats);
+  end if;
+  return greatest(1, p_seats + (
     select count(*) from public.organization_members as m
     where m.organization_id = p_organization_id and m.status = 'active' and not m.holds_seat
   ) + (
     select count(*) from public.organization_invitations as i
     where i.organization_id = p_organization_id and i.status in ('reserved', 'pending', 'accepted')
       and i.role = any (seatless)
-  ) end);
+  ));
 end;
 $function$;
 
@@ -616,11 +604,12 @@ comment on function private.clerk_limit_of(uuid,integer) is 'The limit that Cler
 
 CREATE OR REPLACE FUNCTION private.clerk_membership(p_data jsonb, p_event_type text, p_at timestamp with time zone)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'id', p_data ->> 'id',
     'userId', p_data #>> '{public_user_data,user_id}',
     'email', p_data #>> '{public_user_data,identifier}',
@@ -631,21 +620,23 @@ AS $function$
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
       + case when p_event_type like '%.updated' then interval '1 microsecond' else interval '0' end
   );
+end;
 $function$;
 
 comment on function private.clerk_membership(jsonb,text,timestamp with time zone) is 'The data of an organizationMembership event as private.record_membership() takes it.';
 
 CREATE OR REPLACE FUNCTION private.clerk_time(p_clerk_time jsonb)
  RETURNS timestamp with time zone
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
+declare
+  given numeric := case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end;
+begin
   -- Clerk documents milliseconds and publishes examples in seconds.
-  select to_timestamp(case when n > 100000000000 then n / 1000 else n end)
-  from (
-    select case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end as n
-  ) as given;
+  return to_timestamp(case when given > 100000000000 then given / 1000 else given end);
+end;
 $function$;
 
 comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
@@ -966,6 +957,25 @@ $function$;
 
 comment on function private.expire_invitations(uuid) is 'Ends the invitations whose time is over. Clerk sends no event for it (Clerk: organization invitations).';
 
+CREATE OR REPLACE FUNCTION private.fields_of(p_row jsonb, p_fields text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  kept jsonb := case when p_row is not null then '{}'::jsonb end;
+  field text;
+begin
+  foreach field in array p_fields loop
+    kept := kept || jsonb_build_object(field, p_row -> field);
+  end loop;
+  return kept;
+end;
+$function$;
+
+comment on function private.fields_of(jsonb,text[]) is 'Some fields of a row; null for no row.';
+
 CREATE OR REPLACE FUNCTION private.first_payment_of(p_subscription jsonb)
  RETURNS text
  LANGUAGE plpgsql
@@ -1193,6 +1203,7 @@ begin
       select from public.organization_invitations as newer
       where newer.organization_id = p_invitation.organization_id
         and newer.email = p_invitation.email
+        and newer.id <> p_invitation.id
         -- Clerk invites nobody twice at once: the older one has ended, and its
         -- end is still on the way, even when the newer one has led to a member.
         and newer.status in ('reserved', 'pending', 'accepted', 'joined')
@@ -1349,10 +1360,12 @@ CREATE OR REPLACE FUNCTION private.later_first_payment(p_one text, p_other text)
  SET search_path TO ''
 AS $function$
 begin
-  return (select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
-  where s in (p_one, p_other)
-  order by n
-  limit 1);
+  return case
+    when 'paid' in (p_one, p_other) then 'paid'
+    when 'awaited' in (p_one, p_other) then 'awaited'
+    when 'assumed' in (p_one, p_other) then 'assumed'
+    else 'unknown'
+  end;
 end;
 $function$;
 
@@ -1365,10 +1378,10 @@ CREATE OR REPLACE FUNCTION private.later_invitation_status(p_one text, p_other t
  SET search_path TO ''
 AS $function$
 begin
-  return (select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
-  where s in (p_one, p_other)
-  order by n
-  limit 1);
+  return (array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'])[least(
+    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_one),
+    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_other)
+  )];
 end;
 $function$;
 
@@ -1601,15 +1614,16 @@ declare
     p_object #>> '{metadata,organization_id}',
     p_object #>> '{parent,subscription_details,metadata,organization_id}'
   ));
+  tied_id uuid := (
+    select organization_id from public.organization_subscriptions
+    where stripe_customer_id = private.stripe_id(p_object -> 'customer')
+  );
 begin
   -- The customer is what we have tied to the organization ourselves; an id that
   -- travelled with the event must agree with it.
-  select o.* into organization
-  from public.organization_subscriptions as s
-  join public.organizations as o on o.id = s.organization_id
-  where s.stripe_customer_id = private.stripe_id(p_object -> 'customer')
-    and (named_id is null or o.id = named_id)
-  for no key update of o;
+  if tied_id = coalesce(named_id, tied_id) then
+    select * into organization from public.organizations where id = tied_id for no key update;
+  end if;
   return organization;
 end;
 $function$;
@@ -2513,15 +2527,17 @@ comment on function private.same_subscription(private.stripe_subscriptions,priva
 
 CREATE OR REPLACE FUNCTION private.same_subscription(p_one private.stripe_subscriptions, p_other private.stripe_subscriptions)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
+begin
+  return (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
       p_one.current_period_start, p_one.current_period_end, p_one.pending_update, p_one.cancel_at_period_end)
     is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
       p_other.quantity, p_other.current_period_start, p_other.current_period_end, p_other.pending_update,
       p_other.cancel_at_period_end);
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.schedule_sync()
@@ -2568,10 +2584,12 @@ CREATE OR REPLACE FUNCTION private.seats_to_come(p_subscription_id text)
  SET search_path TO ''
 AS $function$
 begin
-  return (select seats
-  from public.seat_changes
-  where stripe_subscription_id = p_subscription_id
-    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck'));
+  return (
+    select seats
+    from public.seat_changes
+    where stripe_subscription_id = p_subscription_id
+      and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck')
+  );
 end;
 $function$;
 
@@ -2628,6 +2646,15 @@ CREATE OR REPLACE FUNCTION private.settle_changes(p_known private.stripe_subscri
  SET search_path TO ''
 AS $function$
 begin
+  -- Most events come while nothing is under way: an update that meets no row has
+  -- its triggers called all the same.
+  if not exists (
+    select from public.seat_changes
+    where stripe_subscription_id = p_known.stripe_subscription_id
+      and (state in ('open', 'awaiting_payment', 'stuck', 'scheduled') or state = 'failed' and id = p_answered)
+  ) then
+    return;
+  end if;
   update public.seat_changes as c
   set state = settled.state,
       error = null,
@@ -2952,12 +2979,14 @@ comment on function private.takes_seat(text) is 'Whether people with this Clerk 
 
 CREATE OR REPLACE FUNCTION private.to_uuid(p_text text)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
+begin
   -- Postgres 15 has no pg_input_is_valid().
-  select case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end;
+  return case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end;
+end;
 $function$;
 
 comment on function private.to_uuid(text) is 'A text from outside as uuid, null when it is none.';

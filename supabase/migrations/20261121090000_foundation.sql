@@ -52,12 +52,14 @@ comment on function private.refuse(integer, text, text, jsonb) is
   'Raises a refusal: SQLSTATE PTxyz, which PostgREST answers as HTTP status xyz; message = stable code, hint = a sentence for people, detail = JSON for the client.';
 
 create function private.to_uuid(p_text text) returns uuid
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
+begin
   -- Postgres 15 has no pg_input_is_valid().
-  select case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end;
+  return case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end;
+end;
 $$;
 
 comment on function private.to_uuid(text) is 'A text from outside as uuid, null when it is none.';

@@ -129,67 +129,53 @@ create trigger organizations_booked
   after insert or update of status, deleted_at on public.organizations
   for each row execute function private.book_organization();
 
-create function private.booked_subscription(p_subscription public.organization_subscriptions) returns jsonb
+create function private.fields_of(p_row jsonb, p_fields text[]) returns jsonb
 language plpgsql
 immutable
 set search_path = ''
 as $$
+declare
+  kept jsonb := case when p_row is not null then '{}'::jsonb end;
+  field text;
 begin
-  return jsonb_build_object(
-    'stripe_seat_subscription_id', p_subscription.stripe_seat_subscription_id,
-    'status', p_subscription.status,
-    'plan', p_subscription.plan,
-    'seat_billing_period', p_subscription.seat_billing_period,
-    'purchased_seats', p_subscription.purchased_seats,
-    'renewal_seats', p_subscription.renewal_seats,
-    'cancel_at_period_end', p_subscription.cancel_at_period_end
-  );
+  foreach field in array p_fields loop
+    kept := kept || jsonb_build_object(field, p_row -> field);
+  end loop;
+  return kept;
 end;
 $$;
 
-comment on function private.booked_subscription(public.organization_subscriptions) is
-  'What the account book keeps of a subscription.';
-
-create function private.changed_fields(p_one jsonb, p_other jsonb) returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_object_agg(field, value) from jsonb_each(p_one) as f (field, value)
-    where p_other is null or p_other -> field <> value
-  );
-end;
-$$;
-
-comment on function private.changed_fields(jsonb, jsonb) is
-  'The fields of one state that the other has otherwise: all of them when there is no other; null when there is not this one.';
+comment on function private.fields_of(jsonb, text[]) is 'Some fields of a row; null for no row.';
 
 create function private.book_subscription() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 declare
-  was jsonb;
-  is_now jsonb;
+  booked constant text[] := array[
+    'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
+    'cancel_at_period_end'
+  ];
+  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  changed text[] := '{}';
+  field text;
 begin
-  if tg_op <> 'INSERT' then
-    was := private.booked_subscription(old);
-  end if;
-  if tg_op <> 'DELETE' then
-    is_now := private.booked_subscription(new);
-  end if;
-  if was is distinct from is_now then
+  foreach field in array booked loop
+    if was -> field is distinct from is_now -> field then
+      changed := changed || field;
+    end if;
+  end loop;
+  if changed <> '{}' then
     insert into public.billing_changes (
       organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
     )
     -- seat_limit follows by a trigger that comes after this one.
     select o.id, 'subscription', o.id, private.current_actor(), private.current_cause(),
-      private.changed_fields(was, is_now), private.changed_fields(is_now, was),
+      private.fields_of(was, changed), private.fields_of(is_now, changed),
       coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
     from public.organizations as o
-    where o.id = case when tg_op = 'DELETE' then old.organization_id else new.organization_id end
+    where o.id = (coalesce(is_now, was) ->> 'organization_id')::uuid
     -- The row with the greatest id has to be the one with the last balance.
     for no key update of o;
   end if;

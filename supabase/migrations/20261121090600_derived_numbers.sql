@@ -21,14 +21,17 @@ as $$
 declare
   seatless text[] := (select seatless_roles from private.settings);
 begin
-  return greatest(1, p_seats + case when seatless = '{}' then 0 else (
+  if seatless = '{}' then
+    return greatest(1, p_seats);
+  end if;
+  return greatest(1, p_seats + (
     select count(*) from public.organization_members as m
     where m.organization_id = p_organization_id and m.status = 'active' and not m.holds_seat
   ) + (
     select count(*) from public.organization_invitations as i
     where i.organization_id = p_organization_id and i.status in ('reserved', 'pending', 'accepted')
       and i.role = any (seatless)
-  ) end);
+  ));
 end;
 $$;
 
@@ -101,6 +104,7 @@ begin
       select from public.organization_invitations as newer
       where newer.organization_id = p_invitation.organization_id
         and newer.email = p_invitation.email
+        and newer.id <> p_invitation.id
         -- Clerk invites nobody twice at once: the older one has ended, and its
         -- end is still on the way, even when the newer one has led to a member.
         and newer.status in ('reserved', 'pending', 'accepted', 'joined')

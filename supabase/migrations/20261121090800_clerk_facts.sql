@@ -44,15 +44,16 @@ comment on function private.record_webhook_event(text, text, text, timestamptz) 
   'Enters an event into the ledger; false when it is there already.';
 
 create function private.clerk_time(p_clerk_time jsonb) returns timestamptz
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
+declare
+  given numeric := case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end;
+begin
   -- Clerk documents milliseconds and publishes examples in seconds.
-  select to_timestamp(case when n > 100000000000 then n / 1000 else n end)
-  from (
-    select case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end as n
-  ) as given;
+  return to_timestamp(case when given > 100000000000 then given / 1000 else given end);
+end;
 $$;
 
 comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
@@ -105,11 +106,12 @@ comment on function private.end_organization(uuid, timestamptz) is
   'Clerk has deleted the organization: everyone''s seat is free. Clerk does not document whether it also sends the membership events.';
 
 create function private.clerk_membership(p_data jsonb, p_event_type text, p_at timestamptz) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'id', p_data ->> 'id',
     'userId', p_data #>> '{public_user_data,user_id}',
     'email', p_data #>> '{public_user_data,identifier}',
@@ -120,28 +122,33 @@ as $$
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at)
       + case when p_event_type like '%.updated' then interval '1 microsecond' else interval '0' end
   );
+end;
 $$;
 
 comment on function private.clerk_membership(jsonb, text, timestamptz) is
   'The data of an organizationMembership event as private.record_membership() takes it.';
 
 create function private.adoptable_member(p_organization_id uuid, p_membership jsonb, p_removed boolean) returns uuid
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select id
-  from public.organization_members
-  where organization_id = p_organization_id
-    and clerk_user_id = p_membership ->> 'userId'
-    and clerk_membership_id is null
-    and status in ('active', 'requested')
-    -- The end of an earlier membership is no end of this one; a minute is for
-    -- clocks that differ.
-    and (status = 'active' and not p_removed
-      or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
-  order by status
-  limit 1;
+begin
+  return (
+    select id
+    from public.organization_members
+    where organization_id = p_organization_id
+      and clerk_user_id = p_membership ->> 'userId'
+      and clerk_membership_id is null
+      and status in ('active', 'requested')
+      -- The end of an earlier membership is no end of this one; a minute is for
+      -- clocks that differ.
+      and (status = 'active' and not p_removed
+        or (p_membership ->> 'createdAt')::timestamptz >= created_at - interval '1 minute')
+    order by status
+    limit 1
+  );
+end;
 $$;
 
 comment on function private.adoptable_member(uuid, jsonb, boolean) is
@@ -214,11 +221,14 @@ comment on function private.record_membership(public.organizations, jsonb, boole
   'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only. The organization is locked by the caller.';
 
 create function private.clerk_invitation(p_data jsonb, p_at timestamptz) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+declare
+  made_at timestamptz := coalesce(private.clerk_time(p_data -> 'created_at'), p_at);
+begin
+  return jsonb_build_object(
     'id', p_data ->> 'id',
     'userId', p_data ->> 'user_id',
     'email', p_data ->> 'email_address',
@@ -228,8 +238,8 @@ as $$
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
     -- Thirty days unless told otherwise (Clerk: organization invitations).
     'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
-  )
-  from (select coalesce(private.clerk_time(p_data -> 'created_at'), p_at) as made_at) as given;
+  );
+end;
 $$;
 
 comment on function private.clerk_invitation(jsonb, timestamptz) is
@@ -241,10 +251,10 @@ immutable
 set search_path = ''
 as $$
 begin
-  return (select s from unnest(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved']) with ordinality as o (s, n)
-  where s in (p_one, p_other)
-  order by n
-  limit 1);
+  return (array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'])[least(
+    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_one),
+    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_other)
+  )];
 end;
 $$;
 

@@ -67,10 +67,12 @@ immutable
 set search_path = ''
 as $$
 begin
-  return (select s from unnest(array['paid', 'awaited', 'assumed', 'unknown']) with ordinality as o (s, n)
-  where s in (p_one, p_other)
-  order by n
-  limit 1);
+  return case
+    when 'paid' in (p_one, p_other) then 'paid'
+    when 'awaited' in (p_one, p_other) then 'awaited'
+    when 'assumed' in (p_one, p_other) then 'assumed'
+    else 'unknown'
+  end;
 end;
 $$;
 
@@ -177,10 +179,12 @@ stable
 set search_path = ''
 as $$
 begin
-  return (select seats
-  from public.seat_changes
-  where stripe_subscription_id = p_subscription_id
-    and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck'));
+  return (
+    select seats
+    from public.seat_changes
+    where stripe_subscription_id = p_subscription_id
+      and kind = 'now' and state in ('open', 'awaiting_payment', 'stuck')
+  );
 end;
 $$;
 
@@ -191,55 +195,65 @@ create function private.choose_subscription(p_organization_id uuid) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  current public.organization_subscriptions;
+  chosen public.organization_subscriptions;
+  known private.stripe_subscriptions;
+  held public.seat_changes;
+  given integer;
 begin
+  select * into current from public.organization_subscriptions where organization_id = p_organization_id;
   -- One that gives seats before one that gives none, then the newest. An
   -- organization with free seats alone has none at all.
-  insert into public.organization_subscriptions as current (
-    organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
-    purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
-  )
-  select
-    p_organization_id, known.stripe_subscription_id, known.stripe_item_id, coalesce(known.status, 'none'),
-    coalesce(held.plan_before, known.plan), known.billing_period,
-    case when seats.given > 0 then coalesce(held.seats_before, seats.given) else seats.granted end,
-    case
-      when seats.given > 0 then least(seats.given, held.seats, private.seats_to_come(known.stripe_subscription_id))
-      when seats.granted > 0 then seats.granted
-      when known.stripe_subscription_id is not null then 0
-    end,
-    known.current_period_end, coalesce(known.cancel_at_period_end, false),
-    case when known.status = 'past_due'
-      then known.current_period_start + (select grace_period from private.settings) end
-  from (select coalesce(max(granted_seats), 0) as granted
-    from public.organization_subscriptions where organization_id = p_organization_id) as free
-  left join lateral (
-    select * from private.stripe_subscriptions as s
-    where s.organization_id = p_organization_id
-    order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
-    limit 1
-  ) as known on true
-  cross join lateral (select private.seats_of(known) as given, free.granted) as seats
-  left join lateral private.held_change(known) as held on true
-  on conflict (organization_id) do update set
-    stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
-    stripe_seat_item_id = excluded.stripe_seat_item_id,
-    status = excluded.status,
-    plan = excluded.plan,
-    seat_billing_period = excluded.seat_billing_period,
-    purchased_seats = excluded.purchased_seats,
-    renewal_seats = excluded.renewal_seats,
-    current_period_end = excluded.current_period_end,
-    cancel_at_period_end = excluded.cancel_at_period_end,
-    grace_until = excluded.grace_until
-  where (
-    current.stripe_seat_subscription_id, current.stripe_seat_item_id, current.status, current.plan,
-    current.seat_billing_period, current.purchased_seats, current.renewal_seats, current.current_period_end,
-    current.cancel_at_period_end, current.grace_until
-  ) is distinct from (
-    excluded.stripe_seat_subscription_id, excluded.stripe_seat_item_id, excluded.status, excluded.plan,
-    excluded.seat_billing_period, excluded.purchased_seats, excluded.renewal_seats, excluded.current_period_end,
-    excluded.cancel_at_period_end, excluded.grace_until
-  );
+  select * into known from private.stripe_subscriptions as s
+  where s.organization_id = p_organization_id
+  order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
+  limit 1;
+  given := private.seats_of(known);
+
+  chosen := current;
+  chosen.stripe_seat_subscription_id := known.stripe_subscription_id;
+  chosen.stripe_seat_item_id := known.stripe_item_id;
+  chosen.status := coalesce(known.status, 'none');
+  chosen.plan := known.plan;
+  chosen.seat_billing_period := known.billing_period;
+  chosen.purchased_seats := coalesce(current.granted_seats, 0);
+  chosen.renewal_seats := case
+    when current.granted_seats > 0 then current.granted_seats
+    when known.stripe_subscription_id is not null then 0
+  end;
+  if given > 0 then
+    held := private.held_change(known);
+    chosen.plan := coalesce(held.plan_before, known.plan);
+    chosen.purchased_seats := coalesce(held.seats_before, given);
+    chosen.renewal_seats := least(given, held.seats, private.seats_to_come(known.stripe_subscription_id));
+  end if;
+  chosen.current_period_end := known.current_period_end;
+  chosen.cancel_at_period_end := coalesce(known.cancel_at_period_end, false);
+  chosen.grace_until := case when known.status = 'past_due'
+    then known.current_period_start + (select grace_period from private.settings) end;
+
+  if chosen is distinct from current then
+    insert into public.organization_subscriptions (
+      organization_id, stripe_seat_subscription_id, stripe_seat_item_id, status, plan, seat_billing_period,
+      purchased_seats, renewal_seats, current_period_end, cancel_at_period_end, grace_until
+    ) values (
+      p_organization_id, chosen.stripe_seat_subscription_id, chosen.stripe_seat_item_id, chosen.status, chosen.plan,
+      chosen.seat_billing_period, chosen.purchased_seats, chosen.renewal_seats, chosen.current_period_end,
+      chosen.cancel_at_period_end, chosen.grace_until
+    )
+    on conflict (organization_id) do update set
+      stripe_seat_subscription_id = excluded.stripe_seat_subscription_id,
+      stripe_seat_item_id = excluded.stripe_seat_item_id,
+      status = excluded.status,
+      plan = excluded.plan,
+      seat_billing_period = excluded.seat_billing_period,
+      purchased_seats = excluded.purchased_seats,
+      renewal_seats = excluded.renewal_seats,
+      current_period_end = excluded.current_period_end,
+      cancel_at_period_end = excluded.cancel_at_period_end,
+      grace_until = excluded.grace_until;
+  end if;
 end;
 $$;
 
@@ -250,15 +264,17 @@ create function private.same_subscription(
   p_one private.stripe_subscriptions,
   p_other private.stripe_subscriptions
 ) returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
+begin
+  return (p_one.status, p_one.stripe_item_id, p_one.plan, p_one.billing_period, p_one.quantity,
       p_one.current_period_start, p_one.current_period_end, p_one.pending_update, p_one.cancel_at_period_end)
     is not distinct from (p_other.status, p_other.stripe_item_id, p_other.plan, p_other.billing_period,
       p_other.quantity, p_other.current_period_start, p_other.current_period_end, p_other.pending_update,
       p_other.cancel_at_period_end);
+end;
 $$;
 
 comment on function private.same_subscription(private.stripe_subscriptions, private.stripe_subscriptions) is
@@ -388,15 +404,16 @@ declare
     p_object #>> '{metadata,organization_id}',
     p_object #>> '{parent,subscription_details,metadata,organization_id}'
   ));
+  tied_id uuid := (
+    select organization_id from public.organization_subscriptions
+    where stripe_customer_id = private.stripe_id(p_object -> 'customer')
+  );
 begin
   -- The customer is what we have tied to the organization ourselves; an id that
   -- travelled with the event must agree with it.
-  select o.* into organization
-  from public.organization_subscriptions as s
-  join public.organizations as o on o.id = s.organization_id
-  where s.stripe_customer_id = private.stripe_id(p_object -> 'customer')
-    and (named_id is null or o.id = named_id)
-  for no key update of o;
+  if tied_id = coalesce(named_id, tied_id) then
+    select * into organization from public.organizations where id = tied_id for no key update;
+  end if;
   return organization;
 end;
 $$;

@@ -241,6 +241,15 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  -- Most events come while nothing is under way: an update that meets no row has
+  -- its triggers called all the same.
+  if not exists (
+    select from public.seat_changes
+    where stripe_subscription_id = p_known.stripe_subscription_id
+      and (state in ('open', 'awaiting_payment', 'stuck', 'scheduled') or state = 'failed' and id = p_answered)
+  ) then
+    return;
+  end if;
   update public.seat_changes as c
   set state = settled.state,
       error = null,
