@@ -1377,11 +1377,10 @@ CREATE OR REPLACE FUNCTION private.later_invitation_status(p_one text, p_other t
  IMMUTABLE
  SET search_path TO ''
 AS $function$
+declare
+  latest_first constant text[] := array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'];
 begin
-  return (array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'])[least(
-    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_one),
-    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_other)
-  )];
+  return latest_first[least(array_position(latest_first, p_one), array_position(latest_first, p_other))];
 end;
 $function$;
 
@@ -1975,7 +1974,7 @@ $function$;
 
 comment on function private.record_first_payment(uuid,text,text) is 'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
 
-CREATE OR REPLACE FUNCTION private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
+CREATE OR REPLACE FUNCTION private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text, p_reservation_id uuid DEFAULT NULL::uuid)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1990,7 +1989,7 @@ declare
 begin
   select * into invitation from public.organization_invitations
   where clerk_invitation_id = p_invitation ->> 'id'
-    or id = private.adoptable_invitation(p_organization.id, address, made_at)
+    or id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
   order by clerk_invitation_id nulls last
   limit 1;
   next_status := private.later_invitation_status(p_status, invitation.status);
@@ -2031,7 +2030,7 @@ begin
 end;
 $function$;
 
-comment on function private.record_invitation(public.organizations,jsonb,text) is 'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+comment on function private.record_invitation(public.organizations,jsonb,text,uuid) is 'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. p_reservation_id: the reservation that it was made for, when that is known. Forward only. The organization is locked by the caller.';
 
 CREATE OR REPLACE FUNCTION private.record_membership(p_organization public.organizations, p_membership jsonb, p_removed boolean)
  RETURNS void
@@ -2740,12 +2739,8 @@ begin
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
 
-  if ours.status = 'reserved' and not exists (
-    select from public.organization_invitations where clerk_invitation_id = clerk_id
-  ) then
-    update public.organization_invitations set clerk_invitation_id = clerk_id where id = ours.id;
-  end if;
-  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status');
+  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status',
+    case when ours.status = 'reserved' then ours.id end);
   select * into settled from public.organization_invitations where clerk_invitation_id = clerk_id;
   -- Released before Clerk's answer came, and the seat is somebody else's by now.
   return case when settled.id <> ours.id and settled.holds_seat and exists (

@@ -250,11 +250,10 @@ language plpgsql
 immutable
 set search_path = ''
 as $$
+declare
+  latest_first constant text[] := array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'];
 begin
-  return (array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'])[least(
-    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_one),
-    array_position(array['joined', 'accepted', 'revoked', 'expired', 'pending', 'reserved'], p_other)
-  )];
+  return latest_first[least(array_position(latest_first, p_one), array_position(latest_first, p_other))];
 end;
 $$;
 
@@ -282,8 +281,12 @@ $$;
 comment on function private.adoptable_invitation(uuid, text, timestamptz) is
   'The reservation that a command of ours made and that Clerk now reports under its own id, if there is one.';
 
-create function private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
-returns void
+create function private.record_invitation(
+  p_organization public.organizations,
+  p_invitation jsonb,
+  p_status text,
+  p_reservation_id uuid default null
+) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -297,7 +300,7 @@ declare
 begin
   select * into invitation from public.organization_invitations
   where clerk_invitation_id = p_invitation ->> 'id'
-    or id = private.adoptable_invitation(p_organization.id, address, made_at)
+    or id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
   order by clerk_invitation_id nulls last
   limit 1;
   next_status := private.later_invitation_status(p_status, invitation.status);
@@ -338,8 +341,8 @@ begin
 end;
 $$;
 
-comment on function private.record_invitation(public.organizations, jsonb, text) is
-  'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+comment on function private.record_invitation(public.organizations, jsonb, text, uuid) is
+  'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. p_reservation_id: the reservation that it was made for, when that is known. Forward only. The organization is locked by the caller.';
 
 create function private.apply_clerk_fact(
   p_type text,

@@ -142,12 +142,8 @@ begin
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
 
-  if ours.status = 'reserved' and not exists (
-    select from public.organization_invitations where clerk_invitation_id = clerk_id
-  ) then
-    update public.organization_invitations set clerk_invitation_id = clerk_id where id = ours.id;
-  end if;
-  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status');
+  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status',
+    case when ours.status = 'reserved' then ours.id end);
   select * into settled from public.organization_invitations where clerk_invitation_id = clerk_id;
   -- Released before Clerk's answer came, and the seat is somebody else's by now.
   return case when settled.id <> ours.id and settled.holds_seat and exists (
