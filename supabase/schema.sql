@@ -2612,11 +2612,17 @@ CREATE OR REPLACE FUNCTION private.set_holds_seat()
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  derived boolean;
 begin
   -- Whoever changes seats holds the organization's row first, by whatever way
   -- he comes: so he sees the members and invitations of all who came before.
   perform from public.organizations where id = new.organization_id for no key update;
-  new.holds_seat := private.holds_seat(new);
+  derived := private.holds_seat(new);
+  -- A row that comes with what is derived need not be made anew.
+  if new.holds_seat is distinct from derived then
+    new.holds_seat := derived;
+  end if;
   return new;
 end;
 $function$;
@@ -3882,8 +3888,10 @@ begin
     perform private.refuse_full(p_organization_id, needed);
   end if;
 
-  insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
-  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', p_actor,
+  insert into public.organization_invitations (
+    id, organization_id, email, role, status, holds_seat, invited_by, held_until
+  )
+  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', true, p_actor,
     clock_timestamp() + private.hold_time()
   from unnest(people) as p
   where p ->> 'outcome' = 'reserved';

@@ -121,11 +121,17 @@ create function private.set_holds_seat() returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  derived boolean;
 begin
   -- Whoever changes seats holds the organization's row first, by whatever way
   -- he comes: so he sees the members and invitations of all who came before.
   perform from public.organizations where id = new.organization_id for no key update;
-  new.holds_seat := private.holds_seat(new);
+  derived := private.holds_seat(new);
+  -- A row that comes with what is derived need not be made anew.
+  if new.holds_seat is distinct from derived then
+    new.holds_seat := derived;
+  end if;
   return new;
 end;
 $$;

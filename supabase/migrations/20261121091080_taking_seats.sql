@@ -83,8 +83,10 @@ begin
     perform private.refuse_full(p_organization_id, needed);
   end if;
 
-  insert into public.organization_invitations (id, organization_id, email, role, status, invited_by, held_until)
-  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', p_actor,
+  insert into public.organization_invitations (
+    id, organization_id, email, role, status, holds_seat, invited_by, held_until
+  )
+  select (p ->> 'invitationId')::uuid, p_organization_id, p ->> 'email', p ->> 'role', 'reserved', true, p_actor,
     clock_timestamp() + private.hold_time()
   from unnest(people) as p
   where p ->> 'outcome' = 'reserved';
