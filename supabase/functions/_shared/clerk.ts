@@ -9,6 +9,9 @@ export interface ClerkSettings {
   readonly CLERK_API_URL: string | undefined;
 }
 
+/** Clerk's largest page (Clerk: pagination). */
+export const CLERK_PAGE_SIZE = 500;
+
 /** A client of Clerk's Backend API. */
 export function connectClerk(settings: ClerkSettings): ClerkClient {
   return createClerkClient({

@@ -1,7 +1,7 @@
 import type { OrganizationInvitation } from "@clerk/backend";
+import { invitationFact } from "../_shared/clerk_facts.ts";
 import { answerOf, toJson } from "../_shared/database.ts";
 import type { AdminSession } from "../_shared/session.ts";
-import { invitationFact } from "./clerk_people.ts";
 import { askClerk } from "./clerk_reply.ts";
 import type { Dependencies } from "./handler.ts";
 import type { Outcome, Reserved, Settlement } from "./invitation_calls.ts";
@@ -132,7 +132,8 @@ function found(
   invitation: OrganizationInvitation,
   status: InvitationState,
 ): object {
-  return { invitationId, status, invitation: invitationFact(invitation, session.userId) };
+  const fact = { ...invitationFact(invitation), invitedBy: session.userId };
+  return { invitationId, status, invitation: fact };
 }
 
 async function settle(

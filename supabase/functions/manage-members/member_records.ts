@@ -1,7 +1,7 @@
 import type { OrganizationMembership } from "@clerk/backend";
+import { membershipFact } from "../_shared/clerk_facts.ts";
 import { answerOf, toJson } from "../_shared/database.ts";
 import type { Database } from "../_shared/database.types.ts";
-import { membershipFact } from "./clerk_people.ts";
 import type { Dependencies } from "./handler.ts";
 
 /** A row of members. */

@@ -1,11 +1,9 @@
 import type { OrganizationMembership } from "@clerk/backend";
+import { CLERK_PAGE_SIZE, clerkAnswerOrMissing } from "../_shared/clerk.ts";
+import { invitationFact, membershipFact, toIso } from "../_shared/clerk_facts.ts";
 import type { Json } from "../_shared/database.types.ts";
-import { clerkAnswerOrMissing } from "../_shared/clerk.ts";
 import { ApiError } from "../_shared/errors.ts";
 import type { Connections } from "./connections.ts";
-
-/** Clerk's largest page (Clerk: pagination). */
-const PAGE_SIZE = 500;
 
 /** How often a list is read again because it changed while it was read. */
 const LIST_TRIES = 3;
@@ -31,7 +29,7 @@ export async function readLists(
         clerk.organizations.getOrganizationInvitationList({
           organizationId,
           status: ["pending"],
-          limit: PAGE_SIZE,
+          limit: CLERK_PAGE_SIZE,
           offset,
         }),
       )
@@ -43,7 +41,7 @@ export async function readLists(
         clerkAnswerOrMissing(
           clerk.organizations.getOrganizationMembershipList({
             organizationId,
-            limit: PAGE_SIZE,
+            limit: CLERK_PAGE_SIZE,
             offset,
           }),
         )
@@ -52,22 +50,8 @@ export async function readLists(
   if (invitations === null || memberships === null) return null;
   return {
     organization: settingsOf(memberships),
-    invitations: invitations.map(({ id, emailAddress, role, createdAt, updatedAt, expiresAt }) => ({
-      id,
-      email: emailAddress,
-      role,
-      createdAt: toIso(createdAt),
-      updatedAt: toIso(updatedAt),
-      expiresAt: toIso(expiresAt),
-    })),
-    memberships: memberships.map(({ id, publicUserData, role, createdAt, updatedAt }) => ({
-      id,
-      userId: publicUserData?.userId ?? null,
-      email: publicUserData?.identifier ?? null,
-      role,
-      createdAt: toIso(createdAt),
-      updatedAt: toIso(updatedAt),
-    })),
+    invitations: invitations.map(invitationFact),
+    memberships: memberships.map(membershipFact),
   };
 }
 
@@ -99,8 +83,4 @@ async function readWhole<Item extends { readonly id: string }>(
   throw ApiError.of("clerk_unavailable", "Clerk's list keeps changing. Try again.", {
     retryAfter: 5,
   });
-}
-
-function toIso(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }
