@@ -1,10 +1,11 @@
 import type { ClerkClient } from "@clerk/backend";
-import { type Context, Hono } from "hono";
+import type { Context, Hono } from "hono";
 import * as z from "zod";
 import { readCommand } from "../_shared/body.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
+import { routesBelow } from "../_shared/routes.ts";
 import { requireAdminSession, requireSession, type SessionSettings } from "../_shared/session.ts";
 import { approveRequest } from "./approval.ts";
 import { resendInvitation, revokeInvitation } from "./invitation_changes.ts";
@@ -69,17 +70,11 @@ export function createHandler(dependencies: Dependencies): Handler {
 
 /** The routes by themselves, whose errors are the boundary's to answer. */
 export function routes(dependencies: Dependencies): Hono {
-  const app = new Hono().basePath("/manage-members");
+  const app = routesBelow("/manage-members");
   addJoinRoute(app, dependencies);
   addInvitationRoutes(app, dependencies);
   addMemberRoutes(app, dependencies);
   addRequestRoutes(app, dependencies);
-  app.notFound(() => {
-    throw ApiError.of("not_found", "There is no such route.");
-  });
-  app.onError((error) => {
-    throw error;
-  });
   return app;
 }
 

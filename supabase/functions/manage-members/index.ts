@@ -16,15 +16,4 @@ const handler = createHandler({
   clerk: connectClerk(config),
 });
 
-// Supabase's own headers, and the methods that a browser uses here.
-const cors = {
-  headers: {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers":
-      "authorization, x-client-info, apikey, content-type, x-retry-count, " +
-      "traceparent, tracestate, baggage",
-  },
-};
-
-export default { fetch: withSupabase({ auth: "none", cors }, (request) => handler(request)) };
+export default { fetch: withSupabase({ auth: "none" }, (request) => handler(request)) };

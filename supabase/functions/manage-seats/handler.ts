@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import type { Context, Hono } from "hono";
 import type Stripe from "stripe";
 import * as z from "zod";
 import type { Alert } from "../_shared/alerts.ts";
@@ -7,6 +7,7 @@ import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import type { ReturnSettings } from "../_shared/return_urls.ts";
+import { routesBelow } from "../_shared/routes.ts";
 import { requireAdminSession, requireSession, type SessionSettings } from "../_shared/session.ts";
 import { accountBook } from "./account_book.ts";
 import { changeSeats } from "./change.ts";
@@ -64,7 +65,7 @@ export function createHandler(dependencies: Dependencies): Handler {
 /** The routes by themselves, whose errors are the boundary's to answer. */
 export function routes(dependencies: Dependencies): Hono {
   const { config } = dependencies;
-  const app = new Hono().basePath("/manage-seats/:organizationId");
+  const app = routesBelow("/manage-seats/:organizationId");
   app.get("/", async (c) => {
     const session = await requireSession(c.req.raw, config);
     const summary = await readSummary(dependencies, organizationId(c), session.clerkOrgId);
@@ -126,12 +127,6 @@ export function routes(dependencies: Dependencies): Hono {
       throw ApiError.of("invalid_request", "Name the days from and to as YYYY-MM-DD.");
     }
     return c.json(await usageByDay(dependencies.database, organizationId(c), session, wanted.data));
-  });
-  app.notFound(() => {
-    throw ApiError.of("not_found", "There is no such route.");
-  });
-  app.onError((error) => {
-    throw error;
   });
   return app;
 }

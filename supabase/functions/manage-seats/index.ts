@@ -1,4 +1,5 @@
 import { withSupabase } from "@supabase/server";
+import { corsHeaders } from "@supabase/supabase-js/cors";
 import { alertWith } from "../_shared/alerts.ts";
 import { readConfig } from "../_shared/config.ts";
 import { connectDatabase } from "../_shared/database.ts";
@@ -23,14 +24,11 @@ const handler = createHandler({
 });
 
 // Supabase's own, and the key that a browser sends with a change.
-const cors = {
-  headers: {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, DELETE",
-    "Access-Control-Allow-Headers":
-      "authorization, x-client-info, apikey, content-type, idempotency-key, x-retry-count, " +
-      "traceparent, tracestate, baggage",
-  },
+const headers = {
+  ...corsHeaders,
+  "Access-Control-Allow-Headers": `${corsHeaders["Access-Control-Allow-Headers"]}, idempotency-key`,
 };
 
-export default { fetch: withSupabase({ auth: "none", cors }, (request) => handler(request)) };
+export default {
+  fetch: withSupabase({ auth: "none", cors: { headers } }, (request) => handler(request)),
+};
