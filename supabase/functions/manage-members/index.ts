@@ -1,7 +1,7 @@
 import { withSupabase } from "@supabase/server";
 import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase } from "../_shared/database.ts";
+import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { createHandler } from "./handler.ts";
 
 const config = readConfig(
@@ -16,4 +16,6 @@ const handler = createHandler({
   clerk: connectClerk(config),
 });
 
-export default { fetch: withSupabase({ auth: "none" }, (request) => handler(request)) };
+export default {
+  fetch: withSupabase({ auth: "none", env: legacyKeys() }, (request) => handler(request)),
+};

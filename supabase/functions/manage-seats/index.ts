@@ -2,7 +2,7 @@ import { withSupabase } from "@supabase/server";
 import { corsHeaders } from "@supabase/supabase-js/cors";
 import { alertWith } from "../_shared/alerts.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase } from "../_shared/database.ts";
+import { connectDatabase, legacyKeys } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -30,5 +30,8 @@ const headers = {
 };
 
 export default {
-  fetch: withSupabase({ auth: "none", cors: { headers } }, (request) => handler(request)),
+  fetch: withSupabase(
+    { auth: "none", cors: { headers }, env: legacyKeys() },
+    (request) => handler(request),
+  ),
 };
