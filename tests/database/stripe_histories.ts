@@ -1,4 +1,5 @@
 import type { Stripe } from "stripe";
+import type { Sql } from "./connection.ts";
 import type { Organization } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
 import type { Reading } from "./stripe_deliveries.ts";
@@ -25,6 +26,16 @@ export function buyer(): Organization {
     clerkOrgId: randomId("org"),
     stripeCustomerId: randomId("cus"),
   };
+}
+
+/** Makes their rows, in the transaction. */
+export async function insertBuyer(sql: Sql, organization: Organization): Promise<void> {
+  await sql`
+    insert into public.organizations (id, clerk_org_id)
+    values (${organization.id}, ${organization.clerkOrgId})`;
+  await sql`
+    insert into public.organization_subscriptions (organization_id, stripe_customer_id)
+    values (${organization.id}, ${organization.stripeCustomerId})`;
 }
 
 /**

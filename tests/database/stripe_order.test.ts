@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
-import { rolledBack, type Sql, withConnections } from "./connection.ts";
+import { rolledBack, withConnections } from "./connection.ts";
 import type { Organization } from "./organizations.ts";
 import { permutations, repeated, type Repetition, shuffledRepetitions } from "./orders.ts";
 import { randomToken } from "./random_id.ts";
@@ -11,19 +11,11 @@ import { type StripeEvent } from "./stripe_events.ts";
 import {
   buyer,
   delayedPurchase,
+  insertBuyer,
   purchase,
   quantities,
   type StripeHistory,
 } from "./stripe_histories.ts";
-
-async function insertBuyer(sql: Sql, organization: Organization): Promise<void> {
-  await sql`
-    insert into public.organizations (id, clerk_org_id)
-    values (${organization.id}, ${organization.clerkOrgId})`;
-  await sql`
-    insert into public.organization_subscriptions (organization_id, stripe_customer_id)
-    values (${organization.id}, ${organization.stripeCustomerId})`;
-}
 
 /** The rows after these deliveries; a third one comes when the ledger has forgotten the event. */
 function rowsAfter(

@@ -13,7 +13,7 @@ import {
   stripeSession,
   stripeSubscription,
 } from "../database/stripe_events.ts";
-import { buyer } from "../database/stripe_histories.ts";
+import { buyer, insertBuyer } from "../database/stripe_histories.ts";
 import { IS_LONG } from "./rounds.ts";
 
 /** Which event comes first: each of the seven where there is time, else one of a pair. */
@@ -44,15 +44,6 @@ function history(organization: Organization): { events: StripeEvent[]; read: () 
       subscription: inState(first, { quantity: 6, latestInvoice: invoice }),
     }),
   };
-}
-
-async function insertBuyer(sql: Transaction, organization: Organization): Promise<void> {
-  await sql`
-    insert into public.organizations (id, clerk_org_id)
-    values (${organization.id}, ${organization.clerkOrgId})`;
-  await sql`
-    insert into public.organization_subscriptions (organization_id, stripe_customer_id)
-    values (${organization.id}, ${organization.stripeCustomerId})`;
 }
 
 /** Delivers what is left in every order; orders that begin alike share their beginning. */
