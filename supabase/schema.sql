@@ -2549,8 +2549,9 @@ begin
     raise notice 'The sweep is not scheduled: pg_cron is missing.';
     return false;
   end if;
-  -- Longer apart than a function lives, so that two sweeps never share the pace. A
-  -- job of the same name is replaced (pg_cron: cron.schedule).
+  -- A sweep takes about 20 seconds. Two go on at once only where a provider is slow or
+  -- allows little: each uses half of that, and no organization is in both. A job of
+  -- the same name is replaced (pg_cron: cron.schedule).
   perform cron.schedule('seatkeeper-sweep', '* * * * *', 'select private.wake_sync()');
   return true;
 end;
