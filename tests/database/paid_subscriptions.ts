@@ -1,5 +1,5 @@
 import { only, type Sql } from "./connection.ts";
-import type { Organization } from "./organizations.ts";
+import { makeOrganization, type Organization } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
 
 /** A seat subscription as Stripe has it at a moment. Times are seconds since 1970. */
@@ -171,4 +171,22 @@ export async function subscribe(
   const subscription = paidSubscription(organization, differing);
   await applySubscriptionEvent(sql, subscriptionEvent(subscription, second(-100), "created"));
   return subscription;
+}
+
+/** An organization of 4 people with a paid subscription. */
+export interface Subscribed {
+  readonly organization: Organization;
+  readonly subscription: StripeSubscription;
+}
+
+/**
+ * Makes an organization of 4 people with a paid subscription, of 10 seats of plan pro unless said. It
+ * stands in the queue of the sweep: only for a transaction that is rolled back.
+ */
+export async function subscribed(
+  sql: Sql,
+  differing: Partial<StripeSubscription> = {},
+): Promise<Subscribed> {
+  const organization = await makeOrganization(sql, { members: 4, queued: true });
+  return { organization, subscription: await subscribe(sql, organization, differing) };
 }

@@ -14,13 +14,13 @@ import {
   renewed,
   second,
   subscribe,
+  subscribed,
   subscriptionEvent,
 } from "./paid_subscriptions.ts";
 
 Deno.test("the account book tells the life of a subscription, each change once", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4, queued: true });
-    const bought = await subscribe(sql, organization);
+    const { organization, subscription: bought } = await subscribed(sql);
     const { length: beginning } = await bookingsOf(sql, organization);
     const ann = "user_ann";
 

@@ -19,14 +19,14 @@ import {
   second,
   type StripeSubscription,
   subscribe,
+  subscribed,
   type SubscriptionEvent,
   subscriptionEvent,
 } from "./paid_subscriptions.ts";
 
 Deno.test("a scheduled decrease keeps the paid seats until the period ends, and not longer", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4 });
-    const bought = await subscribe(sql, organization);
+    const { organization, subscription: bought } = await subscribed(sql);
     const { change, subscription } = await makeChange(sql, organization, { seats: 6 }, bought);
     // What Stripe sends of the decrease itself, and of a card that was replaced.
     await applySubscriptionEvent(sql, subscriptionEvent(subscription, second(5)));
@@ -79,8 +79,7 @@ Deno.test("a decrease and its renewal end alike, whatever the order of the event
   withTransaction(async (sql) => {
     const outcomes = new Set<string>();
     for (const order of permutations([0, 1, 2, 3, "answer"] as const)) {
-      const organization = await makeOrganization(sql, { members: 4 });
-      const before = await subscribe(sql, organization);
+      const { organization, subscription: before } = await subscribed(sql);
       const events = story(before);
       const started = await startChange(sql, organization, { seats: 6 });
       let isRenewed = false;
@@ -117,8 +116,7 @@ Deno.test("a decrease and its renewal end alike, whatever the order of the event
 for (const quantity of [5, 8, 10, 12]) {
   Deno.test(`when somebody sets ${quantity} seats at Stripe, a scheduled decrease is over`, () =>
     withTransaction(async (sql) => {
-      const organization = await makeOrganization(sql, { members: 4 });
-      const bought = await subscribe(sql, organization);
+      const { organization, subscription: bought } = await subscribed(sql);
       const { change, subscription } = await makeChange(sql, organization, { seats: 6 }, bought);
 
       const edited = { ...subscription, quantity };
@@ -149,8 +147,7 @@ Deno.test("when somebody sets another plan at Stripe, a scheduled decrease is ov
 for (const status of ["canceled", "unpaid"]) {
   Deno.test(`a scheduled decrease ends with its subscription, once that is ${status}`, () =>
     withTransaction(async (sql) => {
-      const organization = await makeOrganization(sql, { members: 4 });
-      const bought = await subscribe(sql, organization);
+      const { organization, subscription: bought } = await subscribed(sql);
       const { change, subscription } = await makeChange(sql, organization, { seats: 6 }, bought);
 
       const ended = { ...subscription, status };
@@ -165,8 +162,7 @@ for (const status of ["canceled", "unpaid"]) {
 
 Deno.test("a decrease of a subscription that has ended says nothing of the next one", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4 });
-    const bought = await subscribe(sql, organization);
+    const { organization, subscription: bought } = await subscribed(sql);
     const { subscription } = await makeChange(sql, organization, { seats: 6 }, bought);
     const ended = { ...subscription, status: "canceled" };
     await applySubscriptionEvent(sql, subscriptionEvent(ended, second(60), "deleted"));
@@ -178,8 +174,7 @@ Deno.test("a decrease of a subscription that has ended says nothing of the next 
 
 Deno.test("late events of a subscription that has ended change nothing of the next one", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4 });
-    const first = await subscribe(sql, organization);
+    const { organization, subscription: first } = await subscribed(sql);
     const ended = { ...first, status: "canceled" };
     await applySubscriptionEvent(sql, subscriptionEvent(ended, second(60), "deleted"));
     await subscribe(sql, organization, { created: second(90), quantity: 7 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { refusalIn, type Transaction, withTransaction } from "./connection.ts";
-import { makeOrganization, type Organization } from "./organizations.ts";
 import { rowsOf } from "./rows.ts";
 import {
   assertStanding,
@@ -17,25 +16,14 @@ import {
   applySubscriptionEvent,
   renewed,
   second,
-  type StripeSubscription,
-  subscribe,
+  type Subscribed,
+  subscribed,
   subscriptionEvent,
 } from "./paid_subscriptions.ts";
 
 const PAYMENT_URL = "https://pay.example/in_1";
 
-interface Subscribed {
-  readonly organization: Organization;
-  readonly subscription: StripeSubscription;
-}
-
-/** An organization of 4 people that has paid for 10 seats of plan pro. */
-async function subscribed(sql: Transaction): Promise<Subscribed> {
-  const organization = await makeOrganization(sql, { members: 4 });
-  return { organization, subscription: await subscribe(sql, organization) };
-}
-
-/** The same, with a change to 12 seats that waits for its payment. */
+/** `subscribed()`, with a change to 12 seats that waits for its payment. */
 async function awaiting(sql: Transaction): Promise<Subscribed & { started: StartedChange }> {
   const { organization, subscription } = await subscribed(sql);
   const started = await startChange(sql, organization, { seats: 12 });

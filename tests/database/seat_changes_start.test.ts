@@ -4,6 +4,7 @@ import { only, type Transaction, withTransaction } from "./connection.ts";
 import { makeOrganization, type Organization } from "./organizations.ts";
 import {
   assertStanding,
+  changedBy,
   changeOf,
   makeChange,
   refuseChange,
@@ -11,18 +12,14 @@ import {
   startChange,
   sweep,
 } from "./seat_changes.ts";
-import { changedBy } from "./seat_changes.ts";
-import { renewed, type StripeSubscription, subscribe } from "./paid_subscriptions.ts";
-import { applySubscriptionEvent, second, subscriptionEvent } from "./paid_subscriptions.ts";
-
-/** An organization of 4 people with a paid subscription, of 10 seats of plan pro unless said. */
-async function subscribed(
-  sql: Transaction,
-  differing: Partial<StripeSubscription> = {},
-): Promise<{ organization: Organization; subscription: StripeSubscription }> {
-  const organization = await makeOrganization(sql, { members: 4, queued: true });
-  return { organization, subscription: await subscribe(sql, organization, differing) };
-}
+import {
+  applySubscriptionEvent,
+  renewed,
+  second,
+  subscribe,
+  subscribed,
+  subscriptionEvent,
+} from "./paid_subscriptions.ts";
 
 async function available(sql: Transaction, organization: Organization): Promise<number> {
   const capacity = await checkCapacity(sql, organization);

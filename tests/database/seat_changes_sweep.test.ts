@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Transaction, withTransaction } from "./connection.ts";
-import { makeOrganization, type Organization } from "./organizations.ts";
+import { type Organization } from "./organizations.ts";
 import {
   assertStanding,
   changedBy,
@@ -21,7 +21,8 @@ import {
   renewed,
   second,
   type StripeSubscription,
-  subscribe,
+  type Subscribed,
+  subscribed,
   subscriptionEvent,
 } from "./paid_subscriptions.ts";
 
@@ -30,13 +31,8 @@ async function underWay(
   sql: Transaction,
   seats: number,
   state: "open" | "stuck",
-): Promise<{
-  organization: Organization;
-  subscription: StripeSubscription;
-  started: StartedChange;
-}> {
-  const organization = await makeOrganization(sql, { members: 4, queued: true });
-  const subscription = await subscribe(sql, organization);
+): Promise<Subscribed & { started: StartedChange }> {
+  const { organization, subscription } = await subscribed(sql);
   const started = await startChange(sql, organization, { seats });
   if (state === "stuck") {
     await sql`select public.mark_seat_change_stuck(${started.seatChangeId}, 'timeout')`;
@@ -188,8 +184,7 @@ for (const [seats, renewal] of [[12, 10], [6, 6]] as const) {
 
 Deno.test("a sweep that looked at Stripe before a change began leaves it alone", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4, queued: true });
-    const subscription = await subscribe(sql, organization);
+    const { organization, subscription } = await subscribed(sql);
     const lease = await leaseOf(sql, organization);
     const started = await startChange(sql, organization, { seats: 6 });
 
@@ -201,8 +196,7 @@ Deno.test("a sweep that looked at Stripe before a change began leaves it alone",
 
 Deno.test("a sweep whose look at Stripe is older than an answer changes nothing", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4, queued: true });
-    const subscription = await subscribe(sql, organization);
+    const { organization, subscription } = await subscribed(sql);
     const started = await startChange(sql, organization, { seats: 12 });
     const lease = await leaseOf(sql, organization);
     await settleChange(sql, started, { subscription: changedBy(started, subscription) });
@@ -269,8 +263,7 @@ Deno.test("a sweep leaves the changes of others alone", () =>
 
 Deno.test("one sweep settles a decrease that never reached Stripe after one that did", () =>
   withTransaction(async (sql) => {
-    const organization = await makeOrganization(sql, { members: 4, queued: true });
-    const bought = await subscribe(sql, organization);
+    const { organization, subscription: bought } = await subscribed(sql);
     const six = await makeChange(sql, organization, { seats: 6 }, bought);
     await startChange(sql, organization, { seats: 5 });
 
