@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
-import { addInvitations, addMembers, settled } from "../organizations.ts";
+import { addInvitations, addMembers, createOrganization, settled } from "../organizations.ts";
 import { countRequests } from "../requests.ts";
 import { numbersOf } from "../rows.ts";
+import { limitPushed } from "../sync-seats/sync.ts";
 import {
   askToInvite,
   assertAgreement,
   createTeam,
+  grantSeats,
   inClerk,
   invite,
   inviteOne,
@@ -227,10 +229,10 @@ Deno.test("an admin whom Clerk has demoted invites nobody", async () => {
 });
 
 Deno.test("a limit that has not reached Clerk is pushed, and everybody is invited", async () => {
-  const team = await createTeam(clients, 12);
-  await settled(clients, team.clerkId);
-  await clerk.client.organizations.updateOrganization(team.clerkId, { maxAllowedMemberships: 1 });
-  await sql`update public.organizations set clerk_limit_pushed = null where id = ${team.id}`;
+  const team = await createOrganization(clients);
+  // The limit of its first moments, 1: of the seats that are granted now, nobody tells Clerk.
+  await limitPushed(clients, team);
+  await grantSeats(clients, team, 12);
   const { invitations } = await invite(clients, team, newAddresses(11));
   assert.deepEqual(new Set(invitations.map(({ outcome }) => outcome)), new Set(["invited"]));
   await assertAgreement(clients, team);
