@@ -1,3 +1,4 @@
+import { addFault, HOLDUP_MS } from "../emulation/added_fault.ts";
 import { disagreements } from "./agreement.ts";
 import { createOrganization, type Organization, step } from "./organization.ts";
 import { addMember, createUser } from "./people.ts";
@@ -6,12 +7,6 @@ import type { Reply, World } from "./world.ts";
 
 /** How many are invited when the process dies: six calls to Clerk, of which five are made. */
 const INVITED = 60;
-
-/** Longer than the demo: for a request that waits until its fault is removed. */
-const HOLDUP_MS = 60_000;
-
-/** How long a request that is waited for may take to come, in milliseconds. */
-const PATIENCE_MS = 10_000;
 
 /** Plays the second act: crashes, losses and damage, and one sweep that heals them all. */
 export async function playHealing(world: World, story: Story): Promise<void> {
@@ -83,7 +78,7 @@ async function dieInviting(world: World, story: Story, { clerkId, id, ownerId }:
       const path = `/v1/organizations/${clerkId}/invitations/bulk$`;
       // Of the first five calls, three are answered and two wait at Clerk when the process dies.
       await world.clerkControl.addFault({ match: { path }, kind: "delay", times: 3 });
-      const held = await world.clerkControl.addFault({
+      const held = await addFault(world.clerkControl, {
         match: { path },
         kind: "delay",
         delayMs: HOLDUP_MS,
@@ -92,9 +87,9 @@ async function dieInviting(world: World, story: Story, { clerkId, id, ownerId }:
       const answer = world.call(`manage-members/${id}/invitations`, token, {
         invitations: Array.from({ length: INVITED }, (_, n) => ({ email: `new${n}@example.com` })),
       });
-      await struck(world.clerkControl, held, 2);
+      await held.struck(2);
       await world.crash("manage-members");
-      await world.clerkControl.removeFault(held);
+      await held.remove();
       story.expect({ what: "status of its answer", expected: 500, actual: (await answer).status });
       story.tell(
         `Clerk has invited ${await invitedInClerk(world, clerkId)} people. Postgres holds`,
@@ -108,7 +103,7 @@ async function dieBuying(world: World, story: Story, { clerkId, id, ownerId }: O
   story.begin("kill -9 of manage-seats between Stripe and Postgres, while it buys 10 seats more");
   await step(world, story, clerkId, { purchased_seats: 80, seat_limit: 80 }, async () => {
     const token = await world.tokenOf(ownerId, clerkId);
-    const held = await world.stripeControl.addFault({
+    const held = await addFault(world.stripeControl, {
       match: { path: "^/v1/subscriptions/sub_", method: "POST" },
       kind: "delay",
       delayMs: HOLDUP_MS,
@@ -117,9 +112,9 @@ async function dieBuying(world: World, story: Story, { clerkId, id, ownerId }: O
     const answer = world.call(`manage-seats/${id}/change`, token, { seats: 90 }, {
       "idempotency-key": crypto.randomUUID(),
     });
-    await struck(world.stripeControl, held, 1);
+    await held.struck(1);
     await world.crash("manage-seats");
-    await world.stripeControl.removeFault(held);
+    await held.remove();
     story.expect({ what: "status of its answer", expected: 500, actual: (await answer).status });
     story.tell("Stripe has charged for 90 seats, Postgres knows of 80.");
   });
@@ -225,20 +220,6 @@ async function paid({ sql, stripe }: World, organizationId: string): Promise<num
     where organization_id = ${organizationId}`;
   const { data } = await stripe.invoices.list({ customer: row?.customer ?? "", status: "paid" });
   return data.length;
-}
-
-/** Waits until a fault has struck that many requests. */
-async function struck(
-  control: World["clerkControl"],
-  id: string,
-  times: number,
-): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  const hits = async () => (await control.faults()).find((one) => one.id === id)?.hits ?? 0;
-  // The emulator does not announce it; each question is a round trip, so this is no busy wait.
-  while (await hits() < times) {
-    if (Date.now() > deadline) throw new Error("The request that is to be held up does not come");
-  }
 }
 
 function driftOf({ body }: Reply): unknown {
