@@ -56,6 +56,26 @@ export async function callFunction<Body = unknown>(
   };
 }
 
+/** Who calls, and for which organization: ours. */
+export interface Caller {
+  readonly id: string;
+  /** A session token. */
+  readonly token: string;
+}
+
+/** Calls routes of a function below an organization, at the stack's gateway unless told. */
+export function callsBelow(name: string) {
+  return <Body = unknown>(
+    clients: Clients,
+    { id, token }: Caller,
+    method: string,
+    route: string,
+    call: Omit<Call, "method" | "token"> = {},
+    base = functionsOf(clients),
+  ): Promise<Answer<Body>> =>
+    callFunction<Body>(base, `${name}/${id}${route}`, { ...call, token, method });
+}
+
 function secrets(): string[] {
   const env = stackEnv();
   return [

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { type Answer, type Call, callFunction, functionsOf } from "../api.ts";
+import { type Answer, type Caller, callsBelow, functionsOf } from "../api.ts";
 import type { Clients } from "../clients.ts";
 import { createOrganization, type Organization, settled } from "../organizations.ts";
 import { numbersOf } from "../rows.ts";
-
-/** Who calls, and for which organization. */
-export type Caller = Pick<Organization, "id" | "token">;
 
 /** Creates an organization with seats, one of which its owner takes. */
 export async function createTeam(clients: Clients, seats: number): Promise<Organization> {
@@ -28,17 +25,8 @@ export async function grantSeats(
   }).throwOnError();
 }
 
-/** Calls a route below an organization, at the stack's gateway unless told. */
-export function callMembers<Body = unknown>(
-  clients: Clients,
-  { id, token }: Caller,
-  method: string,
-  route: string,
-  call: Omit<Call, "method" | "token"> = {},
-  base = functionsOf(clients),
-): Promise<Answer<Body>> {
-  return callFunction<Body>(base, `manage-members/${id}${route}`, { ...call, token, method });
-}
+/** Calls a route of manage-members below an organization. */
+export const callMembers = callsBelow("manage-members");
 
 /** How many seats there are. */
 export interface Seats {

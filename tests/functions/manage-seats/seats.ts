@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type Stripe from "stripe";
-import { type Answer, type Call, callFunction, functionsOf } from "../api.ts";
+import { type Answer, type Caller, callsBelow, functionsOf } from "../api.ts";
 import { buySeats, type Purchase, type Wish as Bought } from "../checkout.ts";
 import type { Clients } from "../clients.ts";
 import { createOrganization, type Organization, settled } from "../organizations.ts";
@@ -9,26 +9,14 @@ import { only } from "../rows.ts";
 /** An organization that has paid for seats. */
 export interface Subscriber extends Organization, Purchase {}
 
-/** Who calls, and for which organization. */
-export type Caller = Pick<Organization, "id" | "token">;
-
 /** Creates an organization and buys its first seats: 5 of plan pro, monthly, unless told. */
 export async function createSubscriber(clients: Clients, bought: Bought = {}): Promise<Subscriber> {
   const organization = await createOrganization(clients);
   return { ...organization, ...await buySeats(clients, organization, bought) };
 }
 
-/** Calls a route of manage-seats, at the stack's gateway unless told. */
-export function callSeats<Body = unknown>(
-  clients: Clients,
-  { id, token }: Caller,
-  method: string,
-  route: string,
-  call: Omit<Call, "method" | "token"> = {},
-  base = functionsOf(clients),
-): Promise<Answer<Body>> {
-  return callFunction<Body>(base, `manage-seats/${id}${route}`, { ...call, token, method });
-}
+/** Calls a route of manage-seats. */
+export const callSeats = callsBelow("manage-seats");
 
 /** What `change` and `scheduled-change` answer. */
 export interface Change {
