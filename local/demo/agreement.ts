@@ -1,3 +1,4 @@
+import { readClerkLists } from "./clerk_lists.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -26,18 +27,16 @@ async function inPostgres({ sql }: World, clerkId: string): Promise<string[]> {
 }
 
 async function outside({ clerk, sql, stripe }: World, clerkId: string): Promise<string[]> {
-  const all = { organizationId: clerkId, limit: 500 };
   const [customer] = await sql<{ id: string }[]>`
     select s.stripe_customer_id as id from public.organization_subscriptions as s
     join public.organizations as o on o.id = s.organization_id where o.clerk_org_id = ${clerkId}`;
-  const [members, invitations, subscriptions] = await Promise.all([
-    clerk.organizations.getOrganizationMembershipList(all),
-    clerk.organizations.getOrganizationInvitationList({ ...all, status: ["pending"] }),
+  const [{ members, invitations }, subscriptions] = await Promise.all([
+    readClerkLists(clerk, clerkId),
     stripe.subscriptions.list({ customer: customer?.id ?? "" }),
   ]);
   return [
-    ...members.data.map(({ publicUserData, role }) => `member ${publicUserData?.userId} ${role}`),
-    ...invitations.data.map(({ emailAddress, role }) => `invited ${emailAddress} ${role}`),
+    ...members.map(({ publicUserData, role }) => `member ${publicUserData?.userId} ${role}`),
+    ...invitations.map(({ emailAddress, role }) => `invited ${emailAddress} ${role}`),
     ...subscriptions.data.map(({ items }) => `seats ${items.data[0]?.quantity}`),
   ];
 }

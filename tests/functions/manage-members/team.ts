@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readClerkLists } from "../../../local/demo/clerk_lists.ts";
 import { type Answer, type Caller, callsBelow, functionsOf } from "../api.ts";
 import type { Clients } from "../clients.ts";
 import { createOrganization, type Organization, settled } from "../organizations.ts";
@@ -111,37 +112,13 @@ export interface Seated {
 /** Who is in an organization and who is invited, as Clerk has it: user ids and addresses. */
 export async function inClerk(
   { clerk }: Clients,
-  { clerkId: organizationId }: Pick<Organization, "clerkId">,
+  { clerkId }: Pick<Organization, "clerkId">,
 ): Promise<Seated> {
-  const { organizations } = clerk.client;
-  const [members, invitations] = await Promise.all([
-    readAll((offset) =>
-      organizations.getOrganizationMembershipList({ organizationId, limit: 500, offset })
-    ),
-    readAll((offset) =>
-      organizations.getOrganizationInvitationList({
-        organizationId,
-        status: ["pending"],
-        limit: 500,
-        offset,
-      })
-    ),
-  ]);
+  const { members, invitations } = await readClerkLists(clerk.client, clerkId);
   return {
     members: members.map(({ publicUserData }) => publicUserData?.userId ?? "").sort(),
     invited: invitations.map(({ emailAddress }) => emailAddress.toLowerCase()).sort(),
   };
-}
-
-async function readAll<Item>(
-  readPage: (offset: number) => Promise<{ data: Item[]; totalCount: number }>,
-): Promise<Item[]> {
-  const items: Item[] = [];
-  for (;;) {
-    const { data, totalCount } = await readPage(items.length);
-    items.push(...data);
-    if (items.length >= totalCount) return items;
-  }
 }
 
 /** Who is in an organization and who is invited, as Postgres has it. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type Stripe from "stripe";
+import { readClerkLists } from "../../../../local/demo/clerk_lists.ts";
 import type { Clients } from "../../clients.ts";
 import { type Customer, forEach } from "./customers.ts";
 
@@ -50,24 +51,18 @@ export async function assertAllAgree(
 }
 
 async function inClerk({ clerk }: Clients, organizationId: string): Promise<People | null> {
-  const { organizations } = clerk.client;
   try {
-    const [{ name, maxAllowedMemberships: limit }, members, invitations] = await Promise.all([
-      organizations.getOrganization({ organizationId }),
-      organizations.getOrganizationMembershipList({ organizationId, limit: 500 }),
-      organizations.getOrganizationInvitationList({
-        organizationId,
-        status: ["pending"],
-        limit: 500,
-      }),
+    const [{ name, maxAllowedMemberships: limit }, { members, invitations }] = await Promise.all([
+      clerk.client.organizations.getOrganization({ organizationId }),
+      readClerkLists(clerk.client, organizationId),
     ]);
     return {
       name,
       limit,
-      members: members.data.map(({ id, publicUserData, role }) =>
+      members: members.map(({ id, publicUserData, role }) =>
         `${id} ${publicUserData?.userId} ${role} ${publicUserData?.identifier}`
       ).sort(),
-      invitations: invitations.data.map(({ id, emailAddress, role, expiresAt }) =>
+      invitations: invitations.map(({ id, emailAddress, role, expiresAt }) =>
         `${id} ${emailAddress} ${role} ${expiresAt}`
       ).sort(),
     };
