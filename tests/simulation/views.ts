@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { available, type State, type Terms, used } from "./model.ts";
 import type { World } from "./world.ts";
+import { readClerkLists } from "../../local/demo/clerk_lists.ts";
 
 /** What Stripe and Clerk have of an organization. */
 export interface Outside {
@@ -44,19 +45,11 @@ export async function readOutside(world: World): Promise<Outside> {
 async function readClerk(
   { clients: { clerk }, organization: { clerkId: organizationId } }: World,
 ): Promise<Pick<Outside, "members" | "invited">> {
-  const { organizations } = clerk.client;
   try {
-    const [members, invitations] = await Promise.all([
-      organizations.getOrganizationMembershipList({ organizationId, limit: 500 }),
-      organizations.getOrganizationInvitationList({
-        organizationId,
-        status: ["pending"],
-        limit: 500,
-      }),
-    ]);
+    const { members, invitations } = await readClerkLists(clerk.client, organizationId);
     return {
-      members: members.data.map(({ publicUserData }) => publicUserData?.identifier ?? "").sort(),
-      invited: invitations.data.map(({ emailAddress }) => emailAddress).sort(),
+      members: members.map(({ publicUserData }) => publicUserData?.identifier ?? "").sort(),
+      invited: invitations.map(({ emailAddress }) => emailAddress).sort(),
     };
   } catch (error) {
     if ((error as { status?: number }).status === 404) return { members: [], invited: [] };
