@@ -6,7 +6,7 @@ import { addMembers, type Organization, settled, tokenOf } from "../organization
 import { only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import { type ClockedSubscriber, createSubscriberAt, type Order } from "./clock.ts";
-import { callSeats } from "./seats.ts";
+import { callSeats, summaryOf } from "./seats.ts";
 
 /** How Stripe's webhooks come: as they should; backwards, then all again; or never. */
 export const DELIVERIES = ["in order", "backwards and again", "never, but for a sync"] as const;
@@ -84,14 +84,12 @@ export async function assertSeen(
   { id, memberToken }: Pick<Team, "id" | "memberToken">,
   expected: Partial<Standing>,
 ): Promise<Standing> {
-  const caller = { id, token: memberToken };
-  const { status, body } = await callSeats<Standing>(clients, caller, "GET", "");
-  assert.equal(status, 200, JSON.stringify(body));
+  const standing = await summaryOf<Standing>(clients, { id, token: memberToken });
   const seen = Object.fromEntries(
-    Object.keys(expected).map((name) => [name, body[name as keyof Standing]]),
+    Object.keys(expected).map((name) => [name, standing[name as keyof Standing]]),
   );
   assert.deepEqual(seen, expected);
-  return body;
+  return standing;
 }
 
 /**

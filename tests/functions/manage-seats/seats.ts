@@ -18,6 +18,23 @@ export async function createSubscriber(clients: Clients, bought: Bought = {}): P
 /** Calls a route of manage-seats. */
 export const callSeats = callsBelow("manage-seats");
 
+/** A page of rows. */
+export interface Page<Row> {
+  readonly data: readonly Row[];
+  readonly nextCursor: number | null;
+}
+
+/** Reads how an organization stands. */
+export async function summaryOf<Summary>(
+  clients: Clients,
+  caller: Caller,
+  query = "",
+): Promise<Summary> {
+  const { status, body } = await callSeats<Summary>(clients, caller, "GET", query);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
+}
+
 /** What `change` and `scheduled-change` answer. */
 export interface Change {
   readonly seatChangeId: string;
@@ -132,6 +149,12 @@ export async function subscriptionOf(
   const [item] = subscription.items.data;
   assert(item?.quantity !== undefined);
   return { subscription, quantity: item.quantity, lookupKey: item.price.lookup_key };
+}
+
+/** When the current period of a subscription ends, ISO. */
+export async function periodEnd(clients: Clients, purchase: Purchase): Promise<string> {
+  const { subscription } = await subscriptionOf(clients, purchase);
+  return new Date((subscription.items.data[0]?.current_period_end ?? 0) * 1000).toISOString();
 }
 
 /** The invoices of a subscription after its first, oldest first. */
