@@ -90,3 +90,37 @@ export async function withoutClerkWebhooks<Result>(
     await clerk.control.removePolicy(policy);
   }
 }
+
+/** Has a member leave in Clerk, without its webhooks. */
+export async function leaveUnheard(
+  clients: Clients,
+  organization: Pick<Organization, "clerkId">,
+  userId: string,
+): Promise<void> {
+  const { organizations } = clients.clerk.client;
+  await withoutClerkWebhooks(
+    clients,
+    organization,
+    () =>
+      organizations.deleteOrganizationMembership({ organizationId: organization.clerkId, userId }),
+  );
+}
+
+/** Revokes an invitation in Clerk, without its webhooks. */
+export async function revokeUnheard(
+  clients: Clients,
+  organization: Pick<Organization, "clerkId" | "adminId">,
+  invitationId: string,
+): Promise<void> {
+  const { organizations } = clients.clerk.client;
+  await withoutClerkWebhooks(
+    clients,
+    organization,
+    () =>
+      organizations.revokeOrganizationInvitation({
+        organizationId: organization.clerkId,
+        invitationId,
+        requestingUserId: organization.adminId,
+      }),
+  );
+}
