@@ -1,6 +1,7 @@
 import type { OrganizationMembership } from "@clerk/backend";
 import { CLERK_PAGE_SIZE, clerkAnswerOrMissing } from "../_shared/clerk.ts";
 import { invitationFact, membershipFact, toIso } from "../_shared/clerk_facts.ts";
+import { toJson } from "../_shared/database.ts";
 import type { Json } from "../_shared/database.types.ts";
 import { ApiError } from "../_shared/errors.ts";
 import type { Connections } from "./connections.ts";
@@ -48,11 +49,11 @@ export async function readLists(
       )
     );
   if (invitations === null || memberships === null) return null;
-  return {
+  return toJson({
     organization: settingsOf(memberships),
     invitations: invitations.map(invitationFact),
     memberships: memberships.map(membershipFact),
-  };
+  });
 }
 
 /** Each membership carries its organization; one without members is known by its lists alone. */

@@ -7,6 +7,7 @@ import {
   addInvitations,
   addMembers,
   createOrganization,
+  type Organization,
   settled,
   withoutClerkWebhooks,
 } from "../organizations.ts";
@@ -49,22 +50,36 @@ Deno.test("where nothing has drifted the numbers are answered, for three request
   assert(row["last_synced_at"] instanceof Date);
 });
 
-Deno.test("a name that changed unheard, in Clerk or here, is what Clerk shows", async () => {
-  const organization = await createOrganization(clients);
-  await limitPushed(clients, organization);
-  const nameOf = async () =>
-    only(await sql`select name from public.organizations where id = ${organization.id}`)["name"];
+async function nameOf({ id }: Organization): Promise<unknown> {
+  return only(await sql`select name from public.organizations where id = ${id}`)["name"];
+}
+
+async function renameUnheard(organization: Organization, name: string): Promise<void> {
   await withoutClerkWebhooks(
     clients,
     organization,
-    () => organizations.updateOrganization(organization.clerkId, { name: "Acme & Sons" }),
+    () => organizations.updateOrganization(organization.clerkId, { name }),
   );
+}
+
+Deno.test("a name that changed unheard, in Clerk or here, is what Clerk shows", async () => {
+  const organization = await createOrganization(clients);
+  await limitPushed(clients, organization);
+  await renameUnheard(organization, "Acme & Sons");
   assert.deepEqual(kindsOf(await syncUntilAgreed(clients, organization)), { organization_name: 1 });
-  assert.equal(await nameOf(), "Acme & Sons");
+  assert.equal(await nameOf(organization), "Acme & Sons");
 
   await sql`update public.organizations set name = 'Nonsense' where id = ${organization.id}`;
   assert.deepEqual(kindsOf(await syncUntilAgreed(clients, organization)), { organization_name: 1 });
-  assert.equal(await nameOf(), "Acme & Sons");
+  assert.equal(await nameOf(organization), "Acme & Sons");
+});
+
+Deno.test("a name that Postgres has no room for keeps nobody from being compared", async () => {
+  const organization = await createOrganization(clients);
+  await limitPushed(clients, organization);
+  await renameUnheard(organization, "A\0cme \udc00");
+  assert.deepEqual(kindsOf(await syncUntilAgreed(clients, organization)), { organization_name: 1 });
+  assert.equal(await nameOf(organization), "A\ufffdcme \ufffd");
 });
 
 Deno.test("a limit that someone changed in Clerk is pushed again", async () => {
