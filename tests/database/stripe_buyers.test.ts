@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EVENT_TYPES } from "../../supabase/functions/sync-seats/undelivered_events.ts";
 import { only, type Transaction, withTransaction } from "./connection.ts";
 import { makeOrganization, numbersOf, type Organization } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
@@ -182,4 +183,13 @@ Deno.test("an event of a type that is none of ours is ignored by name, and not i
     assert.deepEqual(answer, { outcome: "ignored", reason: "unhandled_type" });
     const ledger = await sql`select from private.webhook_events where event_id = ${event.id}`;
     assert.equal(ledger.length, 0);
+  }));
+
+Deno.test("sync-seats asks Stripe for the types of events that are worked off, and no others", () =>
+  withTransaction(async (sql) => {
+    const types = await sql<{ type: string }[]>`
+      select found[1] as type
+      from pg_catalog.pg_proc, regexp_matches(prosrc, $$'([a-z_]+[.][a-z_.]+)'$$, 'g') as found
+      where oid = 'public.apply_stripe_event(jsonb, jsonb)'::regprocedure`;
+    assert.deepEqual(types.map(({ type }) => type).sort(), EVENT_TYPES.toSorted());
   }));

@@ -7,7 +7,7 @@ import type { Connections } from "./connections.ts";
 import { ONCE } from "./stripe_state.ts";
 
 /** The types that `apply_stripe_event` works off (Stripe takes twenty of them in a question). */
-const TYPES = [
+export const EVENT_TYPES = [
   "checkout.session.completed",
   "checkout.session.async_payment_succeeded",
   "checkout.session.async_payment_failed",
@@ -81,7 +81,7 @@ async function readUndelivered(
     const page = await stripePace.call(() =>
       stripeAnswer(stripe.events.list({
         delivery_success: false,
-        types: [...TYPES],
+        types: [...EVENT_TYPES],
         created: { gt: since, lte: until },
         limit: 100,
         ...last,
