@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
+import { changeQuantity } from "../checkout.ts";
 import { connect } from "../clients.ts";
 import { settled } from "../organizations.ts";
 import { addFault, countRequests } from "../requests.ts";
@@ -18,7 +19,7 @@ import {
 } from "./seats.ts";
 
 const clients = connect(stackEnv());
-const { stripe, stripeControl } = clients;
+const { stripeControl } = clients;
 
 Deno.test("more seats are charged once and granted at once", async () => {
   const subscriber = await createSubscriber(clients);
@@ -151,10 +152,7 @@ Deno.test("a change charges what its preview showed", async () => {
 Deno.test("a quantity that is changed at Stripe meanwhile is followed after a change", async () => {
   const subscriber = await createSubscriber(clients);
   await change(clients, subscriber, { seats: 9 });
-  await stripe.subscriptions.update(subscriber.subscriptionId, {
-    items: [{ id: subscriber.itemId, quantity: 7 }],
-  });
-  await settled(clients, subscriber.subscriptionId);
+  await changeQuantity(clients, subscriber, 7);
 
   const again: Change = await change(clients, subscriber, { seats: 8 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
-import { buySeats } from "../checkout.ts";
+import { buySeats, changeQuantity } from "../checkout.ts";
 import { connect } from "../clients.ts";
 import { addMembers, settled } from "../organizations.ts";
 import { countRequests } from "../requests.ts";
@@ -165,10 +165,7 @@ Deno.test("a quantity that is set at Stripe ends a scheduled decrease", async ()
   const subscriber = await createSubscriber(clients);
   await change(clients, subscriber, { seats: 3 });
 
-  await stripe.subscriptions.update(subscriber.subscriptionId, {
-    items: [{ id: subscriber.itemId, quantity: 4 }],
-  });
-  await settled(clients, subscriber.subscriptionId);
+  await changeQuantity(clients, subscriber, 4);
 
   assert.deepEqual(await seatsOf(clients, subscriber), { plan: "pro", purchased: 4, renewal: 4 });
   const answer = await callSeats(clients, subscriber, "DELETE", "/scheduled-change");
