@@ -4,7 +4,7 @@ import { stackEnv } from "../../stack.ts";
 import { type Answer, assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
 import { type Organization, settled, withoutClerkWebhooks } from "../organizations.ts";
-import { addFault } from "../requests.ts";
+import { addFault, OUTAGES } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import { createApplicant, type Request, requestToJoin } from "./joining.ts";
@@ -104,13 +104,7 @@ Deno.test("of 16 who approve the same request at the same moment, all succeed, o
   assert.equal((await assertAgreement(clients, team)).members.length, 2);
 });
 
-for (
-  const [what, fault] of [
-    ["loses its answer", { kind: "lose_answer" }],
-    ["drops the connection", { kind: "drop" }],
-    ["fails", { kind: "fail", status: 500 }],
-  ] as const
-) {
+for (const [what, fault] of OUTAGES) {
   Deno.test(`when Clerk ${what} once, the approval succeeds all the same`, async () => {
     const team = await createTeam(clients, 2);
     // The limit is in Clerk before the fault is.

@@ -9,7 +9,7 @@ import {
   settled,
   withoutClerkWebhooks,
 } from "../organizations.ts";
-import { addFault } from "../requests.ts";
+import { addFault, OUTAGES } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import {
@@ -174,13 +174,7 @@ Deno.test("an invitation that is being sent can't be changed yet", async () => {
   await assertAgreement(clients, team);
 });
 
-for (
-  const [what, fault] of [
-    ["loses its answer", { kind: "lose_answer" }],
-    ["drops the connection", { kind: "drop" }],
-    ["fails", { kind: "fail", status: 500 }],
-  ] as const
-) {
+for (const [what, fault] of OUTAGES) {
   Deno.test(`when Clerk ${what}, a revocation is answered as Clerk has it`, async () => {
     const { team, row } = await createInvited();
     const added = await addFault(clerk.control, { match: revoking(team), ...fault });

@@ -4,7 +4,7 @@ import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
 import { type Organization, settled, withoutClerkWebhooks } from "../organizations.ts";
-import { addFault, countRequests, HOLDUP_MS } from "../requests.ts";
+import { addFault, countRequests, HOLDUP_MS, OUTAGES } from "../requests.ts";
 import { closedAddress, withFunction } from "../served_function.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import {
@@ -50,9 +50,7 @@ const LIMITED = {
 
 for (
   const [what, fault] of [
-    ["loses its answer", { kind: "lose_answer" }],
-    ["drops the connection", { kind: "drop" }],
-    ["fails", { kind: "fail", status: 500 }],
+    ...OUTAGES,
     ["fails without being reached", { kind: "fail", status: 502, body: "Bad gateway" }],
     ["asks to wait for a moment", {
       kind: "fail",

@@ -9,7 +9,7 @@ import {
   type Organization,
   withoutClerkWebhooks,
 } from "../organizations.ts";
-import { addFault, HOLDUP_MS } from "../requests.ts";
+import { addFault, HOLDUP_MS, OUTAGES } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import {
@@ -164,13 +164,7 @@ Deno.test("whom Clerk does not know any more is recorded as removed", async () =
   }
 });
 
-for (
-  const [what, fault] of [
-    ["loses its answer", { kind: "lose_answer" }],
-    ["drops the connection", { kind: "drop" }],
-    ["fails", { kind: "fail", status: 500 }],
-  ] as const
-) {
+for (const [what, fault] of OUTAGES) {
   Deno.test(`when Clerk ${what} once, a member is removed or changed all the same`, async () => {
     const { team, userId } = await createPair();
     await withoutClerkWebhooks(clients, team, async () => {
