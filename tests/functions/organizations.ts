@@ -40,6 +40,20 @@ export function tokenOf(
   return clerk.sessionToken({ userId, organizationId, azp: env.SITE_URL, expiresInSeconds });
 }
 
+/** Tokens of an organization's owner that are worth nothing: forged, over, and for another app. */
+export async function worthlessTokens(
+  { clerk, env }: Clients,
+  { token, adminId: userId, clerkId: organizationId }: Organization,
+): Promise<readonly string[]> {
+  const [header, claims, signature = ""] = token.split(".");
+  const own = { userId, organizationId };
+  return [
+    [header, claims, signature.split("").reverse().join("")].join("."),
+    await clerk.sessionToken({ ...own, azp: env.SITE_URL, expiresInSeconds: -60 }),
+    await clerk.sessionToken({ ...own, azp: "https://evil.example" }),
+  ];
+}
+
 /** Adds new users as members in Clerk and waits for the webhooks; resolves to the users' ids. */
 export async function addMembers(
   clients: Clients,

@@ -3,7 +3,7 @@ import { routes } from "../../../supabase/functions/manage-members/handler.ts";
 import { stackEnv } from "../../stack.ts";
 import { assertRefused, callFunction, functionsOf } from "../api.ts";
 import { connect } from "../clients.ts";
-import { createOrganization, settled, tokenOf } from "../organizations.ts";
+import { createOrganization, settled, tokenOf, worthlessTokens } from "../organizations.ts";
 import { call, countPeopleRequests, createSubjects, ROUTES, type Subjects } from "./routes.ts";
 
 const clients = connect(stackEnv());
@@ -64,17 +64,7 @@ Deno.test("a call without a token is refused", async () => {
 
 Deno.test("a call with a token that is forged or over is refused", async () => {
   const subjects = await createSubjects(clients);
-  const { token, adminId: userId, clerkId: organizationId } = subjects.team;
-  const [header, claims, signature = ""] = token.split(".");
-  const forged = [header, claims, signature.split("").reverse().join("")].join(".");
-  const over = await clerk.sessionToken({
-    userId,
-    organizationId,
-    azp: env.SITE_URL,
-    expiresInSeconds: -60,
-  });
-  const elsewhere = await clerk.sessionToken({ userId, organizationId, azp: "https://evil.test" });
-  for (const wrong of [forged, over, elsewhere]) {
+  for (const wrong of await worthlessTokens(clients, subjects.team)) {
     await assertAllRefused(subjects, wrong, 401, "invalid_token");
     const answer = await callFunction(functionsOf(clients), "manage-members/join-requests", {
       token: wrong,
