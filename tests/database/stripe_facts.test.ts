@@ -11,6 +11,7 @@ import {
 import {
   inState,
   second,
+  type StripeEvent,
   stripeEvent,
   stripeInvoice,
   stripeSubscription,
@@ -21,6 +22,12 @@ import { makeBuyer, report } from "./stripe_reports.ts";
 async function beginning(sql: Transaction, members = 0) {
   const organization = await makeBuyer(sql, members);
   return { organization, subscription: stripeSubscription(organization, second(0)) };
+}
+
+/** An event that says what the quantity has become. */
+function updateTo(subscription: Stripe.Subscription, quantity: number, at: number): StripeEvent {
+  const state = inState(subscription, { quantity });
+  return stripeEvent("customer.subscription.updated", state, second(at));
 }
 
 async function subscriptionOf(sql: Transaction, { id }: Organization) {
@@ -137,11 +144,7 @@ Deno.test("a stale event changes nothing and says so", () =>
     await report(sql, begun.subscription, { quantity: 5 }, 0);
     await report(sql, begun.subscription, { quantity: 7 }, 60);
 
-    const event = stripeEvent(
-      "customer.subscription.updated",
-      inState(begun.subscription, { quantity: 6 }),
-      second(30),
-    );
+    const event = updateTo(begun.subscription, 6, 30);
     const { outcome } = await applyStripeEvent(sql, event);
 
     assert.equal(outcome, "stale");
@@ -157,11 +160,7 @@ Deno.test("two events of one second are settled by asking Stripe", () =>
     const { organization, subscription } = begun;
     await report(sql, begun.subscription, { quantity: 5 }, 0);
     await report(sql, begun.subscription, { quantity: 7 }, 60);
-    const event = stripeEvent(
-      "customer.subscription.updated",
-      inState(subscription, { quantity: 6 }),
-      second(60),
-    );
+    const event = updateTo(subscription, 6, 60);
 
     const asking = await applyStripeEvent(sql, event);
 
@@ -187,11 +186,7 @@ Deno.test("an answer of Stripe's that others have overtaken is asked for again",
     const begun = await beginning(sql);
     await report(sql, begun.subscription, { quantity: 5 }, 0);
     await report(sql, begun.subscription, { quantity: 7 }, 60);
-    const event = stripeEvent(
-      "customer.subscription.updated",
-      inState(begun.subscription, { quantity: 6 }),
-      second(60),
-    );
+    const event = updateTo(begun.subscription, 6, 60);
     const { version = 0 } = await applyStripeEvent(sql, event);
     await report(sql, begun.subscription, { quantity: 9 }, 120);
 
