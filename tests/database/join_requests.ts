@@ -1,6 +1,7 @@
-import { requestMembership } from "./commands.ts";
-import { only, type Sql } from "./connection.ts";
-import { addRequests, type Organization, type Person } from "./organizations.ts";
+import assert from "node:assert/strict";
+import { approveMember, requestMembership } from "./commands.ts";
+import { only, type Refusal, refusalIn, type Sql, type Transaction } from "./connection.ts";
+import { addRequests, numbersOf, type Organization, type Person } from "./organizations.ts";
 import { randomId } from "./random_id.ts";
 
 /** Someone who asks to join. */
@@ -28,4 +29,27 @@ export async function requestBy(
   const id = await requestMembership(sql, code, randomId("user"), email);
   if (id === null) throw new Error(`No organization has the code ${code}`);
   return id;
+}
+
+/** How the sixth person is refused where five seats, of plan pro, are taken. */
+export const SIXTH_REFUSED: Refusal = {
+  sqlstate: "PT409",
+  code: "seats_full",
+  sentence: "All seats are taken.",
+  details: {
+    seatLimit: 5,
+    seatsUsed: 5,
+    available: 0,
+    needed: 1,
+    missing: 1,
+    cost: { seats: 1, plan: "pro", billingPeriod: "monthly", amount: 900, currency: "usd" },
+  },
+};
+
+/** Fails unless the last seat is taken, and once only: nobody can be added to it. */
+export async function assertFull(sql: Transaction, organization: Organization): Promise<void> {
+  const { seatLimit, used } = await numbersOf(sql, organization);
+  assert.equal(used, seatLimit);
+  const stranger = await addRequest(sql, organization);
+  assert.equal((await refusalIn(sql, (sql) => approveMember(sql, stranger.id))).code, "seats_full");
 }

@@ -10,10 +10,9 @@ import {
   membershipEvent,
   minute,
 } from "./clerk_events.ts";
-import { approveMember } from "./commands.ts";
-import { refusalIn, type Transaction, withTransaction } from "./connection.ts";
-import { addRequest } from "./join_requests.ts";
-import { makeOrganization, numbersOf, type Organization } from "./organizations.ts";
+import { type Transaction, withTransaction } from "./connection.ts";
+import { assertFull } from "./join_requests.ts";
+import { makeOrganization, numbersOf } from "./organizations.ts";
 import { permutations } from "./orders.ts";
 import { assertCounted } from "./recount.ts";
 import { clerkStateOf, sync } from "./sync_leases.ts";
@@ -21,14 +20,6 @@ import { clerkStateOf, sync } from "./sync_leases.ts";
 /** Every choice of the events that follow an invitation, in each of its orders. */
 const ORDERS = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]]
   .flatMap((chosen) => [...permutations(chosen)]);
-
-/** Fails unless the last seat is taken, and once only: nobody can be added to it. */
-async function assertFull(sql: Transaction, organization: Organization): Promise<void> {
-  const { seatLimit, used } = await numbersOf(sql, organization);
-  assert.equal(used, seatLimit);
-  const stranger = await addRequest(sql, organization);
-  assert.equal((await refusalIn(sql, (sql) => approveMember(sql, stranger.id))).code, "seats_full");
-}
 
 /** An organization whose last seat Ann is invited to, and has just taken in Clerk. */
 async function invited(sql: Transaction) {

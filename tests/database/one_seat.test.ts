@@ -11,9 +11,9 @@ import {
   minute,
 } from "./clerk_events.ts";
 import { approveMember } from "./commands.ts";
-import { refusalIn, type Transaction, withTransaction } from "./connection.ts";
-import { addRequest } from "./join_requests.ts";
-import { makeOrganization, numbersOf, type Organization, setSeats } from "./organizations.ts";
+import { refusalIn, withTransaction } from "./connection.ts";
+import { addRequest, assertFull } from "./join_requests.ts";
+import { makeOrganization, numbersOf, setSeats } from "./organizations.ts";
 import { permutations } from "./orders.ts";
 
 /** What Clerk says of one person on the way in, and of his removal. */
@@ -43,14 +43,6 @@ function wayIn(clerkOrgId: string, invited: string, primary: string): WayIn {
 function ordersOf({ created, accepted, membership }: WayIn): ClerkEvent[][] {
   return [[], [accepted], [membership], [accepted, membership]]
     .flatMap((others) => [...permutations([created, ...others])]);
-}
-
-/** Fails unless the last seat is taken, and once only: nobody can be added to it. */
-async function assertFull(sql: Transaction, organization: Organization): Promise<void> {
-  const { seatLimit, used } = await numbersOf(sql, organization);
-  assert.equal(used, seatLimit);
-  const stranger = await addRequest(sql, organization);
-  assert.equal((await refusalIn(sql, (sql) => approveMember(sql, stranger.id))).code, "seats_full");
 }
 
 for (
