@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { ApiError } from "./errors.ts";
+import { ApiError, type ErrorDetails } from "./errors.ts";
 
 /** The largest webhook body: Stripe's and Clerk's stay far below. */
 export const WEBHOOK_BODY_LIMIT = 1024 * 1024;
@@ -56,8 +56,11 @@ export async function readCommand<Schema extends z.ZodType>(
   const parsed = schema.safeParse(parseJson(await readText(request, limit)));
   if (parsed.success) return parsed.data;
   throw ApiError.of("invalid_request", "The request is not as this function expects it.", {
-    details: {
-      issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message })),
-    },
+    details: issuesOf(parsed.error),
   });
+}
+
+/** Which fields are wrong, for the details of `invalid_request`. */
+export function issuesOf({ issues }: z.ZodError): ErrorDetails {
+  return { issues: issues.map(({ path, message }) => ({ path: path.join("."), message })) };
 }

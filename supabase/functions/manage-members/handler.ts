@@ -1,7 +1,7 @@
 import type { ClerkClient } from "@clerk/backend";
 import type { Context, Hono } from "hono";
 import * as z from "zod";
-import { readCommand } from "../_shared/body.ts";
+import { issuesOf, readCommand } from "../_shared/body.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
@@ -162,8 +162,6 @@ function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema): z.outp
   const query = schema.safeParse(c.req.query());
   if (query.success) return query.data;
   throw ApiError.of("invalid_request", "The query is not as this function expects it.", {
-    details: {
-      issues: query.error.issues.map(({ path, message }) => ({ path: path.join("."), message })),
-    },
+    details: issuesOf(query.error),
   });
 }
