@@ -3,7 +3,8 @@ import { stackEnv } from "../../stack.ts";
 import { connect } from "../clients.ts";
 import type { Organization } from "../organizations.ts";
 import { only } from "../rows.ts";
-import { assertAgreement, callMembers, createTeam, newAddress, type Seats } from "./team.ts";
+import { resend, revoke } from "./sent_invitations.ts";
+import { assertAgreement, createTeam, newAddress } from "./team.ts";
 
 const clients = connect(stackEnv());
 
@@ -22,12 +23,7 @@ async function createForgotten(): Promise<{ team: Organization; id: string }> {
 
 Deno.test("an invitation that Clerk does not know is revoked, and its seat is free", async () => {
   const { team, id } = await createForgotten();
-  const { status, body } = await callMembers<{ status: string; seats: Seats }>(
-    clients,
-    team,
-    "DELETE",
-    `/invitations/${id}`,
-  );
+  const { status, body } = await revoke(clients, team, id);
   assert.deepEqual([status, body.status], [200, "revoked"]);
   assert.deepEqual(body.seats, { seatLimit: 2, seatsUsed: 1, available: 1 });
   assert.deepEqual((await assertAgreement(clients, team)).invited, []);
@@ -35,12 +31,7 @@ Deno.test("an invitation that Clerk does not know is revoked, and its seat is fr
 
 Deno.test("an invitation that Clerk does not know is sent again on its own seat", async () => {
   const { team, id } = await createForgotten();
-  const { status, body } = await callMembers<{ seats: Seats }>(
-    clients,
-    team,
-    "POST",
-    `/invitations/${id}/resend`,
-  );
+  const { status, body } = await resend(clients, team, id);
   assert.equal(status, 200, JSON.stringify(body));
   assert.deepEqual(body.seats, { seatLimit: 2, seatsUsed: 2, available: 0 });
   assert.equal((await assertAgreement(clients, team)).invited.length, 1);
