@@ -150,7 +150,7 @@ async function finish(world: World, { state }: Model, ending: string): Promise<v
   assert.equal(first?.failed, 0, `The sweep: ${JSON.stringify(first)}`);
   await limitTold(world);
   assert.deepEqual(await readInside(world), expectedInside(state), "Postgres, after the sweep");
-  await assertInvariants(world);
+  await assertInvariants(world.clients.sql, world.organization);
   await passTime(world);
   assert.deepEqual((await sweep(world))?.drift, {}, "A second sweep");
 }

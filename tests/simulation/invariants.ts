@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import type { World } from "./world.ts";
+import type postgres from "postgres";
 
 /** Fails when a rule that must hold at every commit does not, by Postgres's plain rows. */
-export async function assertInvariants({ clients: { sql }, organization }: World): Promise<void> {
-  const text = await queries;
-  const rows = await sql.unsafe(text, [organization.id]);
+export async function assertInvariants(
+  sql: postgres.Sql,
+  { id }: { readonly id: string },
+): Promise<void> {
+  const rows = await sql.unsafe(await queries, [id]);
   assert.deepEqual(rows.map(({ broken }) => broken), [], "Invariants");
 }
 

@@ -63,7 +63,7 @@ export class Step implements fc.AsyncCommand<Model, World> {
     if (outcome.hears === "all") model.lost = false;
     model.lost ||= aftermath.lost || deed.isSilent === true;
     model.held ||= aftermath.held;
-    await assertInvariants(world);
+    await assertInvariants(world.clients.sql, world.organization);
     if (!model.lost && !model.held) await assertHeard(world, model, weather);
   }
 
