@@ -2,7 +2,7 @@ import { startLeashed } from "../processes/leash.ts";
 import { PATH } from "../paths.ts";
 import { freePort } from "../ports.ts";
 import { findBinaries, type PostgresBinaries, type PostgresMajor } from "./binaries.ts";
-import { endOrphan } from "./orphan.ts";
+import { endOrphan, pidOf } from "./orphan.ts";
 import { type Unprivileged, unprivileged } from "./unprivileged.ts";
 
 /** Which cluster to start, and how. */
@@ -25,7 +25,15 @@ export interface Cluster {
   url(role: string, password: string): string;
   /** Fast shutdown: open transactions are rolled back. Resolves when the server has ended. */
   stop(): Promise<void>;
+  /**
+   * Immediate shutdown, as a crash: every connection breaks where it stands and nothing more is
+   * written. Resolves when the server is up again, at the same address, and has recovered.
+   */
+  crash(): Promise<void>;
 }
+
+/** A running server of a cluster. */
+type Server = Pick<Cluster, "port" | "stop">;
 
 /** The superuser, under the name that it has at hosted Supabase. */
 export const SUPERUSER = "supabase_admin";
@@ -47,10 +55,29 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const data = `${options.folder}/postgres`;
   await create(data, binaries, user, options);
   await endOrphan(data);
+  const startAt = (port: number) => start(data, port, binaries, user, options);
+  let server = await startAnywhere(startAt, options.preferredPort);
+  const { port } = server;
+  return {
+    port,
+    url: (role, password) => `postgresql://${role}:${password}@127.0.0.1:${port}/postgres`,
+    stop: () => server.stop(),
+    crash: async () => {
+      Deno.kill(await pidOf(data), "SIGQUIT");
+      await server.stop();
+      server = await startAt(port);
+    },
+  };
+}
+
+/** Starts a server at the preferred port if that is free; another one may be taken meanwhile. */
+async function startAnywhere(
+  startAt: (port: number) => Promise<Server>,
+  preferredPort?: number,
+): Promise<Server> {
   for (let attempt = 1;; attempt++) {
-    const port = freePort(attempt === 1 ? options.preferredPort : 0);
     try {
-      return await start(data, port, binaries, user, options);
+      return await startAt(freePort(attempt === 1 ? preferredPort : 0));
     } catch (error) {
       const taken = error instanceof Error && error.message.includes("Address already in use");
       if (!taken || attempt === ATTEMPTS) throw error;
@@ -116,7 +143,7 @@ async function start(
   binaries: PostgresBinaries,
   user: Unprivileged,
   options: ClusterOptions,
-): Promise<Cluster> {
+): Promise<Server> {
   const ready = Promise.withResolvers<void>();
   const firstLines: string[] = [];
   let phase: "starting" | "running" | "stopping" = "starting";
@@ -147,7 +174,6 @@ async function start(
   await ready.promise;
   return {
     port,
-    url: (role, password) => `postgresql://${role}:${password}@127.0.0.1:${port}/postgres`,
     stop: () => {
       phase = "stopping";
       return server.stop();

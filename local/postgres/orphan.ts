@@ -6,12 +6,18 @@
  * which recovers from it by itself.
  */
 export async function endOrphan(data: string): Promise<void> {
-  const file = await Deno.readTextFile(`${data}/postmaster.pid`).catch(() => "");
-  const pid = Number.parseInt(file);
-  if (!Number.isInteger(pid) || !await serves(pid, data)) return;
+  const pid = await pidOf(data).catch(() => null);
+  if (pid === null || !await serves(pid, data)) return;
   Deno.kill(pid, "SIGINT");
   // It isn't our child, so there is no event to wait for: only a look now and then.
   while (await serves(pid, data)) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** The process that serves a data folder, or has served it last. Rejects when there is none. */
+export async function pidOf(data: string): Promise<number> {
+  const pid = Number.parseInt(await Deno.readTextFile(`${data}/postmaster.pid`));
+  if (!Number.isInteger(pid)) throw new Error(`${data}/postmaster.pid names no process`);
+  return pid;
 }
 
 async function serves(pid: number, data: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { takeDataFolder } from "../../local/data_folder.ts";
 import { bootstrap } from "../../local/postgres/bootstrap.ts";
-import { type Cluster, startCluster } from "../../local/postgres/cluster.ts";
+import { startCluster } from "../../local/postgres/cluster.ts";
 import { migrate } from "../../local/postgres/migrate.ts";
 
 const PASSWORD = "throw-away";
@@ -11,10 +11,7 @@ export interface CrashingDatabase {
   readonly url: string;
   /** Resolves once the server is up: at once while it is. */
   up(): Promise<void>;
-  /**
-   * Ends the server as `pg_ctl stop -m immediate` does: every connection breaks where it stands and
-   * nothing more is written. Starts it again; resolves once it has recovered from its log.
-   */
+  /** Crashes; resolves once the server has recovered. */
   crash(): Promise<void>;
 }
 
@@ -25,27 +22,15 @@ export async function withCrashingDatabase(
   await using parts = new AsyncDisposableStack();
   const { path: folder, release } = await takeDataFolder(null);
   parts.defer(release);
-  const start = (preferredPort = 0) =>
-    startCluster({ folder, password: PASSWORD, durable: true, preferredPort });
-  let cluster: Cluster = await start();
-  let starting = Promise.resolve();
-  parts.defer(() => starting.then(() => cluster.stop()));
+  const cluster = await startCluster({ folder, password: PASSWORD, durable: true });
+  let recovering = Promise.resolve();
+  parts.defer(() => recovering.then(cluster.stop));
   await bootstrap(cluster, { postgres: PASSWORD, authenticator: PASSWORD });
   const url = cluster.url("postgres", PASSWORD);
   await migrate(url);
-
-  const restart = async () => {
-    const { port } = cluster;
-    // The first line of the file is the server's process (PostgreSQL: Starting the database server).
-    const pid = Number.parseInt(await Deno.readTextFile(`${folder}/postgres/postmaster.pid`));
-    Deno.kill(pid, "SIGQUIT");
-    await cluster.stop();
-    cluster = await start(port);
-    if (cluster.port !== port) throw new Error("Somebody else has taken the port meanwhile");
-  };
   await run({
     url,
-    up: () => starting,
-    crash: () => starting = starting.then(restart),
+    up: () => recovering,
+    crash: () => recovering = recovering.then(cluster.crash),
   });
 }
