@@ -30,6 +30,8 @@ export interface Stack {
   env: StackEnv;
   /** Kills the function `name` in the middle of what it does; the next request starts it again. */
   crashFunction(name: string): Promise<void>;
+  /** Has Postgres crash and recover. Every connection to it breaks. */
+  crashDatabase(): Promise<void>;
   /** Ends every part, in order. Resolves when no process of it is left. */
   stop(): Promise<void>;
 }
@@ -58,11 +60,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     log: options.log ?? (() => {}),
     parts,
   };
-  const { env, functions } = await assemble(assembly, options.watch ?? false);
+  const { env, functions, cluster } = await assemble(assembly, options.watch ?? false);
   const started = parts.move();
   return {
     env,
     crashFunction: (name) => functions.crash(name),
+    crashDatabase: () => cluster.crash(),
     stop: () => started.disposeAsync(),
   };
 }
@@ -70,7 +73,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 async function assemble(
   assembly: Assembly,
   watch: boolean,
-): Promise<{ env: StackEnv; functions: Functions }> {
+): Promise<{ env: StackEnv; functions: Functions; cluster: Cluster }> {
   const { keys, log, parts } = assembly;
   const gateway = await startGateway(assembly.ports.gateway);
   parts.defer(gateway.close);
@@ -121,7 +124,7 @@ async function assemble(
   functions.warmUp();
   // What an earlier run left undelivered found the gateway closed until now.
   for (const url of [stripe.url, clerk.url]) await new EmulatorControl(url).retry();
-  return { env, functions };
+  return { env, functions, cluster };
 }
 
 async function startDatabase(

@@ -1,5 +1,6 @@
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
-import { AnsweredError, isDatabaseError, withStatus } from "./sqlstates.ts";
+import { ConnectionLost, ConnectionPool } from "./connection_pool.ts";
+import { AnsweredError, isDatabaseError, LOST, withStatus } from "./sqlstates.ts";
 
 /**
  * The Data API's connection to Postgres, as the role `authenticator`, which owns nothing. What
@@ -23,7 +24,13 @@ export function connectDatabase(
       },
     },
   });
+  // Kysely takes connections by the one name, and @supabase/lite closes them by the other.
+  const pool = new ConnectionPool(connection.driver.options);
+  Object.assign(connection.driver, { reserve: () => pool.reserve(), end: () => pool.end() });
   connection.normalizeDbError = (error: unknown) => {
+    if (error instanceof ConnectionLost) {
+      return new AnsweredError(LOST, () => log(`[data-api] ${error.message}`));
+    }
     if (!isDatabaseError(error)) return error;
     const line = `[data-api] ${error.code}: ${error.message}`;
     return new AnsweredError(withStatus(error), () => log(line));

@@ -48,11 +48,19 @@ export function isDatabaseError(error: unknown): error is DatabaseError {
  */
 export function withStatus(error: DatabaseError): DatabaseError {
   if (KNOWN.test(error.code)) return error;
-  const status = STATUSES.find(([pattern]) => pattern.test(error.code))?.[1] ?? 400;
-  const { code, message, detail, hint } = error;
+  return raised(error, STATUSES.find(([pattern]) => pattern.test(error.code))?.[1] ?? 400);
+}
+
+function raised({ code, message, detail, hint }: DatabaseError, status: number): DatabaseError {
   return {
     code: "PGRST",
     message: JSON.stringify({ code, message, details: detail ?? null, hint: hint ?? null }),
     detail: JSON.stringify({ status, headers: {} }),
   };
 }
+
+/** What PostgREST answers when it has lost its connection, or finds none (PostgREST: errors). */
+export const LOST: DatabaseError = raised({
+  code: "PGRST001",
+  message: "Could not connect with the database due to an internal error",
+}, 503);

@@ -16,6 +16,10 @@ const PASSWORD = "throw-away";
 export interface ThrowAwayApi extends AsyncDisposable {
   url: string;
   sql: postgres.Sql;
+  /** For the role `postgres`, which `sql` connects as. */
+  databaseUrl: string;
+  /** Has Postgres crash and recover. */
+  crash(): Promise<void>;
   /** A client without a signed-in person. */
   anon: SupabaseClient;
   service: SupabaseClient;
@@ -33,7 +37,8 @@ export async function startThrowAwayApi(ddl: string): Promise<ThrowAwayApi> {
   const cluster = await startCluster({ folder: folder.path, password: PASSWORD, durable: false });
   parts.defer(cluster.stop);
   await bootstrap(cluster, { postgres: PASSWORD, authenticator: PASSWORD });
-  const sql = postgres(cluster.url("postgres", PASSWORD), { onnotice: () => {} });
+  const databaseUrl = cluster.url("postgres", PASSWORD);
+  const sql = postgres(databaseUrl, { onnotice: () => {} });
   parts.defer(() => sql.end());
   await sql.unsafe(ddl);
   const { publicKey, privateKey } = newKeys();
@@ -54,6 +59,8 @@ export async function startThrowAwayApi(ddl: string): Promise<ThrowAwayApi> {
   return {
     url: listener.url,
     sql,
+    databaseUrl,
+    crash: cluster.crash,
     anon: createClient(listener.url, PUBLISHABLE_KEY),
     service: createClient(listener.url, SECRET_KEY),
     signedIn: (claims = {}) => withToken(claims, privateKey),

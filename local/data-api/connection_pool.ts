@@ -1,0 +1,115 @@
+import postgres from "postgres";
+
+/** A query, or the way to the database, was lost: nobody knows what became of it. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+/** The driver's or the system's words for it (postgres: error codes). */
+const LOST =
+  /^(CONNECTION_(CLOSED|DESTROYED|ENDED)|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE)$/;
+
+/** What the driver makes of its options, and takes in their place. */
+type Options = postgres.Sql["options"];
+
+/**
+ * Connections to a database, each of them thrown away once it is lost. The driver's own pool opens
+ * such a one again together with what was left unwritten, and queries on it may never end or throw
+ * where nobody can catch it (postgres 3.4.9: `closed`, `nextWrite`).
+ */
+export class ConnectionPool {
+  readonly #options: Options;
+  readonly #idle: Connection[] = [];
+  readonly #open = new Set<Connection>();
+  readonly #waiting: ((connection: Connection) => void)[] = [];
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Takes a connection for oneself; it opens with its first query. Waits while all are taken. */
+  async reserve(): Promise<Connection> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#open.size < this.#options.max) return this.#add();
+    return await new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Ends every connection, once its queries have ended. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#open].map((connection) => connection.end()));
+  }
+
+  #add(): Connection {
+    const connection = new Connection(
+      this.#options,
+      () => this.#give(connection),
+      () => this.#forget(connection),
+    );
+    this.#open.add(connection);
+    return connection;
+  }
+
+  #give(connection: Connection): void {
+    if (!this.#open.has(connection)) return;
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(connection);
+    else next(connection);
+  }
+
+  #forget(connection: Connection): void {
+    this.#open.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+    const next = this.#waiting.shift();
+    if (next !== undefined) next(this.#add());
+  }
+}
+
+/** One connection: a driver that has room for no other. */
+class Connection {
+  readonly #sql: postgres.Sql;
+  /** How to end the queries that are under way. */
+  readonly #pending = new Set<(error: Error) => void>();
+  #isLost = false;
+  readonly release: () => void;
+
+  constructor(options: Options, release: () => void, forget: () => void) {
+    this.release = release;
+    const onclose = () => {
+      if (this.#isLost) return;
+      this.#isLost = true;
+      forget();
+      for (const reject of this.#pending) reject(new ConnectionLost("The connection was closed"));
+      this.#sql.end({ timeout: 0 });
+    };
+    // A life that ends by itself could end within a transaction.
+    const own = { ...options, max: 1, max_lifetime: null, onclose };
+    this.#sql = postgres(own as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
+  }
+
+  /**
+   * Sends a query. Rejects with what the database raises, or with `ConnectionLost`; after that one
+   * each further query on this connection does.
+   */
+  async unsafe(query: string, parameters: never[]): Promise<unknown> {
+    if (this.#isLost) throw new ConnectionLost("The connection was closed before");
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.add(reject);
+    this.#sql.unsafe(query, parameters).then(
+      resolve,
+      (error: unknown) =>
+        reject(isLoss(error) ? new ConnectionLost("Lost", { cause: error }) : error),
+    );
+    return await promise.finally(() => this.#pending.delete(reject));
+  }
+
+  async end(): Promise<void> {
+    await this.#sql.end();
+  }
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" &&
+    LOST.test(error.code);
+}
