@@ -1,30 +1,27 @@
 import postgres from "postgres";
+import { type ConnectionOptions, isLoss, openConnection } from "../postgres/connection.ts";
 
 /** A query, or the way to the database, was lost: nobody knows what became of it. */
 export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
 }
 
-/** The driver's or the system's words for it (postgres: error codes). */
-const LOST =
-  /^(CONNECTION_(CLOSED|DESTROYED|ENDED)|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE)$/;
-
-/** What the driver makes of its options, and takes in their place. */
-type Options = postgres.Sql["options"];
-
-/**
- * Connections to a database, each of them thrown away once it is lost. The driver's own pool opens
- * such a one again together with what was left unwritten, and queries on it may never end or throw
- * where nobody can catch it (postgres 3.4.9: `closed`, `nextWrite`).
- */
+/** Connections to a database, each of them thrown away once it is lost. */
 export class ConnectionPool {
-  readonly #options: Options;
+  readonly #options: ConnectionOptions;
   readonly #idle: Connection[] = [];
   readonly #open = new Set<Connection>();
   readonly #waiting: ((connection: Connection) => void)[] = [];
 
-  constructor(options: Options) {
+  constructor(options: ConnectionOptions) {
     this.#options = options;
+  }
+
+  /** Learns the types of arrays, which all connections share. Rejects without a database. */
+  async learnTypes(): Promise<void> {
+    const sql = postgres({ ...this.#options, max: 1 } as unknown as postgres.Options<never>);
+    await sql`select`;
+    await sql.end();
   }
 
   /** Takes a connection for oneself; it opens with its first query. Waits while all are taken. */
@@ -74,18 +71,13 @@ class Connection {
   #isLost = false;
   readonly release: () => void;
 
-  constructor(options: Options, release: () => void, forget: () => void) {
+  constructor(options: ConnectionOptions, release: () => void, forget: () => void) {
     this.release = release;
-    const onclose = () => {
-      if (this.#isLost) return;
+    this.#sql = openConnection(options, () => {
       this.#isLost = true;
       forget();
       for (const reject of this.#pending) reject(new ConnectionLost("The connection was closed"));
-      this.#sql.end({ timeout: 0 });
-    };
-    // A life that ends by itself could end within a transaction.
-    const own = { ...options, max: 1, max_lifetime: null, onclose };
-    this.#sql = postgres(own as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
+    });
   }
 
   /**
@@ -107,9 +99,4 @@ class Connection {
   async end(): Promise<void> {
     await this.#sql.end();
   }
-}
-
-function isLoss(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" &&
-    LOST.test(error.code);
 }

@@ -24,7 +24,7 @@ export interface DataApi {
  * the check of Clerk's tokens that hosted Supabase makes when Clerk is its third-party provider.
  */
 export async function openDataApi(options: DataApiOptions): Promise<DataApi> {
-  const connection = connectDatabase(options.databaseUrl, options.log);
+  const connection = await connectDatabase(options.databaseUrl, options.log);
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"] },

@@ -3,13 +3,13 @@ import { ConnectionLost, ConnectionPool } from "./connection_pool.ts";
 import { AnsweredError, isDatabaseError, LOST, withStatus } from "./sqlstates.ts";
 
 /**
- * The Data API's connection to Postgres, as the role `authenticator`, which owns nothing. What
+ * Opens the Data API's connection to Postgres, as the role `authenticator`, which owns nothing. What
  * `@supabase/lite` 0.10 does differently from PostgREST is put right here.
  */
-export function connectDatabase(
+export async function connectDatabase(
   url: string,
   log: (line: string) => void,
-): PostgresConnection {
+): Promise<PostgresConnection> {
   const connection = createPostgresConnection({
     url,
     postgresOptions: {
@@ -26,6 +26,7 @@ export function connectDatabase(
   });
   // Kysely takes connections by the one name, and @supabase/lite closes them by the other.
   const pool = new ConnectionPool(connection.driver.options);
+  await pool.learnTypes();
   Object.assign(connection.driver, { reserve: () => pool.reserve(), end: () => pool.end() });
   connection.normalizeDbError = (error: unknown) => {
     if (error instanceof ConnectionLost) {

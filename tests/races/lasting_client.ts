@@ -1,12 +1,9 @@
 import postgres from "postgres";
+import { type ConnectionOptions, isLoss, openConnection } from "../../local/postgres/connection.ts";
 import type { CrashingDatabase } from "./crashing_database.ts";
 
-/**
- * What a client is told that has lost its connection or finds none: by Postgres (PostgreSQL: error
- * codes, classes 08 and 57), by the driver, or by the system.
- */
-const OUTAGE =
-  /^(08...|57P0[123]|CONNECTION_(CLOSED|DESTROYED|ENDED)|ECONNREFUSED|ECONNRESET|EPIPE)$/;
+/** What Postgres says when it ends a connection or takes none (PostgreSQL: error codes). */
+const OUTAGE = /^(08...|57P0[123])$/;
 
 interface Connection {
   readonly sql: postgres.Sql;
@@ -17,12 +14,14 @@ interface Connection {
 /** One connection that is opened anew whenever it is lost, as that of a function's caller is. */
 export class LastingClient {
   readonly #database: CrashingDatabase;
+  readonly #template: ConnectionOptions;
   #connection: Connection | undefined;
   /** How often there was no answer. */
   outages = 0;
 
   constructor(database: CrashingDatabase) {
     this.#database = database;
+    this.#template = postgres(database.url, { onnotice: () => {} }).options;
   }
 
   /**
@@ -31,7 +30,7 @@ export class LastingClient {
    */
   async ask<Answer>(question: (sql: postgres.Sql) => Promise<Answer>): Promise<Answer> {
     for (;;) {
-      this.#connection ??= open(this.#database.url);
+      this.#connection ??= open(this.#template);
       const { sql, lost } = this.#connection;
       try {
         return await Promise.race([question(sql), lost]);
@@ -51,23 +50,14 @@ export class LastingClient {
   }
 }
 
-/**
- * Opens a connection. The driver keeps what it has not yet written to one that breaks, and its
- * queries may then never end (postgres 3.4.9, `closed`): so each is used until it is lost.
- */
-function open(url: string): Connection {
+function open(template: ConnectionOptions): Connection {
   const { promise: lost, reject } = Promise.withResolvers<never>();
   lost.catch(() => {});
-  const sql = postgres(url, {
-    max: 1,
-    fetch_types: false,
-    onnotice: () => {},
-    onclose: () => reject(Object.assign(new Error("Lost"), { code: "CONNECTION_CLOSED" })),
-  });
-  return { sql, lost };
+  const gone = () => reject(Object.assign(new Error("Lost"), { code: "CONNECTION_CLOSED" }));
+  return { sql: openConnection(template, gone), lost };
 }
 
+/** Whether there was no answer: the connection was lost, or Postgres has said so. */
 function isOutage(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" &&
-    OUTAGE.test(error.code);
+  return isLoss(error) || error instanceof postgres.PostgresError && OUTAGE.test(error.code);
 }
