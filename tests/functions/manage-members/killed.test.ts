@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import type { Answer } from "../api.ts";
 import { connect } from "../clients.ts";
+import { atEach, type Point, pointsOf, watch } from "../killing.ts";
 import { addMembers, type Organization, settled, withoutClerkWebhooks } from "../organizations.ts";
 import { only } from "../rows.ts";
-import { withFunction } from "../served_function.ts";
-import { type Judge, withProxy } from "../manage-seats/proxy.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import { requestToJoin } from "./joining.ts";
 import {
@@ -20,10 +19,7 @@ import {
 } from "./team.ts";
 
 const clients = connect(stackEnv());
-const { env, sql } = clients;
-
-/** How many processes are started, and killed, at the same time. */
-const AT_ONCE = 3;
+const { sql } = clients;
 
 /** Seats for everybody, in each of these teams. */
 const SEATS = 40;
@@ -102,51 +98,16 @@ const DEEDS: readonly Deed[] = [
   },
 ];
 
-/** Where a process is killed: before a request of its is worked on, or after. */
-interface Point {
-  readonly call: number;
-  readonly verdict: "hold" | "hold_answer";
-}
-
 /**
  * Calls a process of its own, which is killed at a point if one is given; Clerk's webhooks are lost.
  * Resolves to the requests that the process has sent.
  */
-async function run(team: Organization, call: Call, point?: Point): Promise<string[]> {
-  const calls: string[] = [];
-  const judge: Judge = (name, method) => {
-    calls.push(`${method} ${name}`);
-    return calls.length - 1 === point?.call ? point.verdict : "pass";
-  };
-  await withoutClerkWebhooks(
+function run(team: Organization, call: Call, point?: Point): Promise<readonly string[]> {
+  return withoutClerkWebhooks(
     clients,
     team,
-    () =>
-      withProxy(
-        env.SUPABASE_URL,
-        judge,
-        (database) =>
-          withProxy(env.CLERK_API_URL, judge, (clerk) =>
-            withFunction(
-              clients,
-              "manage-members",
-              { SUPABASE_URL: database.url, CLERK_API_URL: clerk.url },
-              async ({ base, kill }) => {
-                const answer = call(base);
-                if (point === undefined) {
-                  const { status, body } = await answer;
-                  assert.equal(status, 200, JSON.stringify(body));
-                  return;
-                }
-                const broken = assert.rejects(answer);
-                await Promise.race([database.holding, clerk.holding]);
-                await kill();
-                await broken;
-              },
-            )),
-      ),
+    () => watch(clients, { name: "manage-members", call }, point),
   );
-  return calls;
 }
 
 /** A team whose limit is known in Clerk, and what is to be called for it. */
@@ -177,13 +138,9 @@ async function assertHeals(team: Organization): Promise<Seated> {
 for (const deed of DEEDS) {
   Deno.test(`killed at any request, ${deed.what}: all agree after one sweep`, async () => {
     const { team, call } = await prepared(deed);
-    const calls = await run(team, call);
+    const requests = await run(team, call);
     assert.deepEqual(countsOf(await assertAgreement(clients, team)), deed.after);
 
-    const points = calls.flatMap((_, index): Point[] => [
-      { call: index, verdict: "hold" },
-      { call: index, verdict: "hold_answer" },
-    ]);
     const killAt = async (point: Point) => {
       const { team, call } = await prepared(deed);
       await run(team, call, point);
@@ -195,15 +152,7 @@ for (const deed of DEEDS) {
         assert.ok(count >= low && count <= high, `${members} members, ${invited} invited`);
       }
     };
-    for (let index = 0; index < points.length; index += AT_ONCE) {
-      await Promise.all(
-        points.slice(index, index + AT_ONCE).map((point) =>
-          killAt(point).catch((cause: unknown) => {
-            throw new Error(`${point.verdict} at ${calls[point.call]}`, { cause });
-          })
-        ),
-      );
-    }
+    await atEach(pointsOf(requests), killAt);
   });
 }
 
@@ -218,7 +167,7 @@ Deno.test("500 people are invited, killed at random: all agree after one sweep",
   // Ten rounds of five bulks, each with its hold and its record.
   for (let times = 0; times < 4; times++) {
     const point: Point = {
-      call: Math.floor(Math.random() * 70),
+      request: Math.floor(Math.random() * 70),
       verdict: Math.random() < 0.5 ? "hold" : "hold_answer",
     };
     const { team, call } = await prepared(deed, 600);

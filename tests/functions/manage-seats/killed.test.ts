@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { connect } from "../clients.ts";
+import { atEach, type Point, pointsOf, type Run, watch } from "../killing.ts";
 import { settled } from "../organizations.ts";
 import { addFault, HOLDUP_MS } from "../requests.ts";
 import { withFunction } from "../served_function.ts";
@@ -22,8 +23,8 @@ import {
 const clients = connect(stackEnv());
 const { env, stripeControl } = clients;
 
-/** How many processes are started, and killed, at the same time. */
-const AT_ONCE = 3;
+/** The request with which Stripe makes the change. */
+const UPDATE = "POST sub";
 
 /** What the process is at when it is killed. */
 interface Deed {
@@ -79,49 +80,15 @@ const DEEDS: readonly Deed[] = [
   },
 ];
 
-/** Where a process is killed: before a request of its is worked on, or after. */
-interface Point {
-  readonly call: number;
-  readonly verdict: "hold" | "hold_answer";
-}
-
-/**
- * Does a deed in a process of its own, which is killed at a point if one is given. Resolves to the
- * requests that the process has sent.
- */
-async function run(deed: Deed, subscriber: Subscriber, point?: Point): Promise<string[]> {
-  const calls: string[] = [];
-  const judge: Judge = (name, method) => {
-    calls.push(`${method} ${name.startsWith("sub_") ? "subscription" : name}`);
-    return calls.length - 1 === point?.call ? point.verdict : "pass";
+/** What the process is told. */
+function deedOf({ wish }: Deed, subscriber: Subscriber): Run {
+  return {
+    name: "manage-seats",
+    call: (base) =>
+      wish === undefined
+        ? callSeats(clients, subscriber, "DELETE", "/scheduled-change", {}, base)
+        : clickChange(clients, subscriber, wish, "killed", base),
   };
-  const call = (base: string) =>
-    deed.wish === undefined
-      ? callSeats(clients, subscriber, "DELETE", "/scheduled-change", {}, base)
-      : clickChange(clients, subscriber, deed.wish, "killed", base);
-  await withProxy(
-    env.SUPABASE_URL,
-    judge,
-    (database) =>
-      withProxy(env.STRIPE_API_BASE, judge, (stripe) =>
-        withFunction(
-          clients,
-          "manage-seats",
-          { SUPABASE_URL: database.url, STRIPE_API_BASE: stripe.url },
-          async ({ base, kill }) => {
-            const answer = call(base);
-            if (point === undefined) {
-              assert((await answer).status < 300);
-            } else {
-              const broken = assert.rejects(answer);
-              await Promise.race([database.holding, stripe.holding]);
-              await kill();
-              await broken;
-            }
-          },
-        )),
-  );
-  return calls;
 }
 
 async function prepared({ prepare }: Deed): Promise<Subscriber> {
@@ -132,20 +99,24 @@ async function prepared({ prepare }: Deed): Promise<Subscriber> {
 }
 
 /** The requests of a deed that nobody disturbs. */
-async function requestsOf(deed: Deed): Promise<string[]> {
+async function requestsOf(deed: Deed): Promise<readonly string[]> {
   const subscriber = await prepared(deed);
-  const calls = await run(deed, subscriber);
+  const requests = await watch(clients, deedOf(deed, subscriber));
   await assertAgreement(clients, subscriber, deed.after);
   assert.deepEqual(await sweep(clients, subscriber), []);
-  return calls;
+  return requests;
 }
 
 /** Asserts that after a kill one sweep brings agreement, and leaves nothing for a second one. */
-async function assertHeals(deed: Deed, calls: readonly string[], point: Point): Promise<void> {
+async function assertHeals(
+  deed: Deed,
+  requests: readonly string[],
+  point: Point,
+): Promise<void> {
   const subscriber = await prepared(deed);
-  await run(deed, subscriber, point);
-  const update = calls.indexOf("POST subscription");
-  const isMade = point.call > update || point.call === update && point.verdict === "hold_answer";
+  await watch(clients, deedOf(deed, subscriber), point);
+  const past = requests.indexOf(String(point.request)) - requests.indexOf(UPDATE);
+  const isMade = past > 0 || past === 0 && point.verdict === "hold_answer";
 
   await sweep(clients, subscriber);
 
@@ -166,21 +137,9 @@ async function assertHeals(deed: Deed, calls: readonly string[], point: Point): 
 
 for (const deed of DEEDS) {
   Deno.test(`killed at any request, ${deed.what}: agrees after one sweep, charged once or not at all`, async () => {
-    const calls = await requestsOf(deed);
-    assert(calls.includes("POST subscription") && calls.length >= 4, calls.join());
-    const points = calls.flatMap((_, call): Point[] => [
-      { call, verdict: "hold" },
-      { call, verdict: "hold_answer" },
-    ]);
-    for (let index = 0; index < points.length; index += AT_ONCE) {
-      await Promise.all(
-        points.slice(index, index + AT_ONCE).map((point) =>
-          assertHeals(deed, calls, point).catch((cause: unknown) => {
-            throw new Error(`${point.verdict} at ${calls[point.call]}`, { cause });
-          })
-        ),
-      );
-    }
+    const requests = await requestsOf(deed);
+    assert(requests.includes(UPDATE) && requests.length >= 4, requests.join());
+    await atEach(pointsOf(requests), (point) => assertHeals(deed, requests, point));
   });
 }
 
