@@ -19,8 +19,9 @@ export function clickBuy(
   clients: Clients,
   { id, token }: Pick<Organization, "id" | "token">,
   wish: Wish = {},
+  base = functionsOf(clients),
 ): Promise<Answer<OpenedCheckout>> {
-  return callFunction<OpenedCheckout>(functionsOf(clients), NAME, {
+  return callFunction<OpenedCheckout>(base, NAME, {
     token,
     body: { organizationId: id, plan: "pro", seats: 5, billingPeriod: "monthly", ...wish },
   });
