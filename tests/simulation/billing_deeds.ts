@@ -11,15 +11,13 @@ import {
   edited,
   ended,
   givenUp,
-  isSame,
-  isSold,
   judgeChange,
   paidUp,
   renewed,
   type State,
-  type Terms,
 } from "./model.ts";
 import { type Deed, factOutcome, said, wholeOutcome } from "./step.ts";
+import { isSame, isSold, type Terms } from "./terms.ts";
 import { aliveSubscription } from "./views.ts";
 import type { World } from "./world.ts";
 

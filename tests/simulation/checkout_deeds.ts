@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import type { StripeControl } from "../../local/stripe/control.ts";
 import { clickBuy } from "../functions/checkout.ts";
-import { bought, cost, mayBuy, type Terms } from "./model.ts";
+import { bought, mayBuy } from "./model.ts";
 import { type Deed, said, wholeOutcome } from "./step.ts";
+import { cost, type Terms } from "./terms.ts";
 
 const BOUNDS = { pro: [1, 20], max: [21, 50], ultra: [51, 100] } as const;
 

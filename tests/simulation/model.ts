@@ -3,25 +3,7 @@
  * asked for, and what follows. Nothing here knows how the code does it.
  */
 
-/** The plans that are sold: how many seats, and how many of them the base price pays for. */
-const PLANS = {
-  pro: { rank: 1, min: 1, max: 20, included: 3 },
-  max: { rank: 2, min: 21, max: 50, included: 21 },
-  ultra: { rank: 3, min: 51, max: 100, included: 51 },
-} as const;
-
-/** In cents: the base price, and each seat beyond the included ones. */
-const PRICES = {
-  monthly: { pro: [2900, 900], max: [18900, 800], ultra: [42900, 700] },
-  yearly: { pro: [29000, 9000], max: [189000, 8000], ultra: [429000, 7000] },
-} as const;
-
-/** What can be paid for. */
-export interface Terms {
-  readonly plan: keyof typeof PLANS;
-  readonly billingPeriod: keyof typeof PRICES;
-  readonly seats: number;
-}
+import { cost, isSame, isSold, stepsUp, type Terms } from "./terms.ts";
 
 /** An invoice that nobody has paid yet, and how much of it the customer's credit has paid. */
 interface OpenInvoice {
@@ -72,18 +54,6 @@ export function founded(owner: string): State {
   };
 }
 
-/** What terms cost for a whole period, in cents. */
-export function cost({ plan, billingPeriod, seats }: Terms): number {
-  const [base, each] = PRICES[billingPeriod][plan];
-  return base + each * Math.max(0, seats - PLANS[plan].included);
-}
-
-/** Whether two terms are the same. */
-export function isSame(one: Terms, other: Terms): boolean {
-  return one.plan === other.plan && one.seats === other.seats &&
-    one.billingPeriod === other.billingPeriod;
-}
-
 /** Seats used. */
 export function used({ members, invited }: State): number {
   return members.length + invited.length;
@@ -102,11 +72,6 @@ export function mayAdd(state: State, people: number): boolean {
   return !state.deleted && available(state) >= people;
 }
 
-/** Whether a plan has so many seats. */
-export function isSold({ plan, seats }: Terms): boolean {
-  return seats >= PLANS[plan].min && seats <= PLANS[plan].max;
-}
-
 /** Whether a first subscription may be bought. */
 export function mayBuy(state: State, wish: Terms): boolean {
   return !state.deleted && state.subscription === null && isSold(wish) &&
@@ -119,7 +84,7 @@ export function judgeChange(state: State, wish: Terms): "now" | "renewal" | "ref
   if (state.deleted || subscription === null || subscription.awaiting !== null) return "refused";
   const { paid, next, overdue } = subscription;
   if (!isSold(wish) || wish.seats < used(state) || isSame(wish, next)) return "refused";
-  const step = PLANS[wish.plan].rank - PLANS[paid.plan].rank;
+  const step = stepsUp(paid, wish);
   const isFree = step <= 0 && wish.seats <= paid.seats &&
     wish.billingPeriod === paid.billingPeriod;
   if (isFree) return "renewal";

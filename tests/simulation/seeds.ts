@@ -1,8 +1,8 @@
 import { change, edit, renew, undo } from "./billing_deeds.ts";
 import { type Frame } from "./histories.ts";
-import type { Terms } from "./model.ts";
 import { type Deed, Step } from "./step.ts";
 import { sweeping } from "./system_deeds.ts";
+import type { Terms } from "./terms.ts";
 import type { Weather } from "./weather.ts";
 
 /** A history that went wrong once. */

@@ -1,5 +1,6 @@
 import type Stripe from "stripe";
-import { available, type State, type Terms, used } from "./model.ts";
+import { available, type State, used } from "./model.ts";
+import type { Terms } from "./terms.ts";
 import type { World } from "./world.ts";
 import { readClerkLists } from "../../local/demo/clerk_lists.ts";
 
