@@ -180,6 +180,9 @@ export function edit(quantities: readonly number[]): Deed {
     ({ subscription, card }) =>
       subscription !== null && card === "pays" && subscription.awaiting === null &&
       subscription.overdue === null && subscription.next.seats !== quantities[0] &&
+      // Set by hand in the end, the number of a scheduled decrease looks like that decrease.
+      (isSame(subscription.paid, subscription.next) ||
+        subscription.next.seats !== quantities.at(-1)) &&
       // Nobody promises what becomes of a plan with a number of seats that it does not have.
       quantities.every((seats) => isSold({ ...subscription.next, seats })),
     async (world) => {
