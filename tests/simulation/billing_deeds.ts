@@ -1,4 +1,4 @@
-import { told } from "./checkout_deeds.ts";
+import { CHALLENGED, told } from "./checkout_deeds.ts";
 import {
   callSeats,
   type Change,
@@ -8,18 +8,19 @@ import {
 import {
   cancelled,
   changed,
+  debited,
   edited,
   ended,
   givenUp,
-  judgeChange,
+  lapsed,
   paidUp,
   renewed,
-  type State,
-} from "./model.ts";
+} from "./billing_model.ts";
+import { type Card, given, judgeChange, type State } from "./model.ts";
 import { type Deed, factOutcome, said, wholeOutcome } from "./step.ts";
 import { isSame, isSold, type Terms } from "./terms.ts";
 import { aliveSubscription } from "./views.ts";
-import type { World } from "./world.ts";
+import { passGrace, type World } from "./world.ts";
 
 /** An admin changes seats, plan or period, as if from a preview of the period's first moment. */
 export function change(wish: Terms): Deed {
@@ -63,7 +64,7 @@ export function undo(): Deed {
         const { subscription } = state;
         if (subscription === null) return wholeOutcome(state, answer, false, state);
         const { paid, next, awaiting } = subscription;
-        const isScheduled = !isSame(paid, next) && awaiting === null;
+        const isScheduled = given(state) !== null && !isSame(paid, next) && awaiting === null;
         return wholeOutcome(state, answer, isScheduled, changed(state, paid, "renewal"));
       }),
   };
@@ -88,38 +89,90 @@ function stripeFact(
   };
 }
 
+const TEST_CARDS = {
+  pays: "pm_card_visa",
+  declines: "pm_card_chargeCustomerFail",
+  asks: "pm_card_authenticationRequired",
+} as const satisfies Record<Card, string>;
+
 /** The customer's card is replaced by one that pays, or that does not. */
-export function replace(card: "pays" | "declines"): Deed {
+export function replace(card: Card): Deed {
   return stripeFact(
     `a card that ${card}`,
     ({ subscription, card: present }) => subscription !== null && present !== card,
     async (world) => {
       const { id, customer } = await aliveSubscription(world);
-      const testCard = card === "pays" ? "pm_card_visa" : "pm_card_chargeCustomerFail";
       const purchase = {
         customerId: String(customer),
         subscriptionId: id,
         sessionId: "",
         itemId: "",
       };
-      await replaceCard(world.clients, purchase, testCard);
+      await replaceCard(world.clients, purchase, TEST_CARDS[card]);
     },
     (state) => ({ ...state, card }),
   );
 }
 
-/** The open invoice is paid on its page, with another card. */
-export function pay(): Deed {
+/** The open invoice is paid on its page, with another card, whose owner may have to approve. */
+export function pay(how: "at once" | "approve" | "refuse"): Deed {
   return stripeFact(
-    "pay the open invoice",
+    how === "at once" ? "pay the open invoice" : `pay the open invoice: ${how} 3-D Secure`,
     ({ subscription }) => subscription?.awaiting != null || subscription?.overdue != null,
     async (world) => {
       const { latest_invoice: invoice } = await aliveSubscription(world);
       const id = typeof invoice === "string" ? invoice : invoice?.id ?? "";
-      await world.clients.stripeControl.payHostedInvoice(id);
+      const { stripeControl } = world.clients;
+      if (how === "at once") return void await stripeControl.payHostedInvoice(id);
+      await stripeControl.payHostedInvoice(id, { card: CHALLENGED });
+      await stripeControl.authenticateInvoice(id, how);
     },
-    paidUp,
+    (state) => how === "refuse" ? state : paidUp(state),
   );
+}
+
+/** Days later the bank says whether the debit for the first seats is paid. */
+export function settleDebit(outcome: "succeeded" | "failed"): Deed {
+  return stripeFact(
+    `the debit has ${outcome}`,
+    ({ subscription }) => subscription?.debit != null,
+    async (world) => {
+      const { id: subscription } = await aliveSubscription(world);
+      const { stripe, stripeControl } = world.clients;
+      const { data: [session] } = await stripe.checkout.sessions.list({ subscription });
+      await stripeControl.settleCheckout(session?.id ?? "", outcome);
+    },
+    (state) => debited(state, outcome === "succeeded"),
+  );
+}
+
+/** The last retry of an overdue payment has failed. */
+export function giveUp(after: "canceled" | "unpaid"): Deed {
+  return stripeFact(
+    `the last retry fails: ${after}`,
+    ({ subscription }) => subscription?.overdue?.isGivenUp === false,
+    async (world) => {
+      const { id } = await aliveSubscription(world);
+      const { stripeControl } = world.clients;
+      if (after === "unpaid") await stripeControl.markUnpaid(id);
+      else await stripeControl.cancelForNonPayment(id);
+    },
+    after === "unpaid" ? lapsed : ended,
+  );
+}
+
+/** So much time goes by that every overdue payment's grace is over. */
+export function endGrace(): Deed {
+  return {
+    name: "the grace is over",
+    makesSense: ({ subscription, isGraceOver }) => subscription?.overdue != null && !isGraceOver,
+    isFact: true,
+    prepare: (world, { state }) =>
+      Promise.resolve(async () => {
+        await passGrace(world);
+        return factOutcome({ ...state, isGraceOver: true });
+      }),
+  };
 }
 
 /** The time to pay for a change is up. */
@@ -135,11 +188,11 @@ export function expirePayment(): Deed {
   );
 }
 
-/** The period ends. */
+/** The period ends, whether or not it has been paid for. */
 export function renew(): Deed {
   return stripeFact(
     "the period ends",
-    ({ subscription }) => subscription !== null && subscription.overdue === null,
+    (state) => given(state) !== null,
     async (world) => {
       const { id } = await aliveSubscription(world);
       await world.clients.stripeControl.endPeriod(id);
@@ -178,7 +231,7 @@ export function edit(quantities: readonly number[]): Deed {
   return stripeFact(
     `set ${quantities.join(" then ")} seats at Stripe`,
     ({ subscription, card }) =>
-      subscription !== null && card === "pays" && subscription.awaiting === null &&
+      subscription?.isBegun === true && card === "pays" && subscription.awaiting === null &&
       subscription.overdue === null && subscription.next.seats !== quantities[0] &&
       // Set by hand in the end, the number of a scheduled decrease looks like that decrease.
       (isSame(subscription.paid, subscription.next) ||

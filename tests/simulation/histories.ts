@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as billing from "./billing_deeds.ts";
-import { buy, type Payment, terms } from "./checkout_deeds.ts";
+import { buy, PAYMENTS, terms } from "./checkout_deeds.ts";
 import { assertInvariants } from "./invariants.ts";
 import * as joining from "./joining_deeds.ts";
 import { founded } from "./model.ts";
@@ -28,17 +28,17 @@ const order = fc.constantFrom("fifo" as const, "lifo" as const);
 const billingDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
   [
     8,
-    fc.tuple(
-      terms,
-      fc.constantFrom<Payment>("card", "declined card", "debit", "nothing"),
-    ).map(([wish, payment]) => buy(wish, payment)),
+    fc.tuple(terms, fc.constantFrom(...PAYMENTS)).map(([wish, payment]) => buy(wish, payment)),
   ],
+  [6, fc.constantFrom("succeeded" as const, "failed" as const).map(billing.settleDebit)],
   [8, terms.map(billing.change)],
   [2, fc.constant(billing.undo())],
-  [2, fc.constantFrom("pays" as const, "declines" as const).map(billing.replace)],
-  [3, fc.constant(billing.pay())],
+  [2, fc.constantFrom("pays" as const, "declines" as const, "asks" as const).map(billing.replace)],
+  [3, fc.constantFrom("at once" as const, "approve" as const, "refuse" as const).map(billing.pay)],
   [1, fc.constant(billing.expirePayment())],
   [3, fc.constant(billing.renew())],
+  [2, fc.constantFrom("canceled" as const, "unpaid" as const).map(billing.giveUp)],
+  [2, fc.constant(billing.endGrace())],
   [1, fc.boolean().map(billing.cancel)],
   [1, fc.constant(billing.end())],
   [

@@ -25,7 +25,7 @@ export function rush(approvals: number, invitations: number): Deed {
         const all = [...people, ...addresses];
         const isSaid = (wanted: Said) => all.filter((_, n) => saidOf(answers[n]) === wanted);
         const granted = isSaid("done");
-        const room = Math.min(all.length, Math.max(0, available(state)));
+        const room = mayAdd(state, 0) ? Math.min(all.length, available(state)) : 0;
         const take = (also: readonly string[]) =>
           [...granted, ...also].reduce(
             (at, one) => people.includes(one) ? joined(at, one) : invited(at, [one]),

@@ -3,7 +3,7 @@
  * asked for, and what follows. Nothing here knows how the code does it.
  */
 
-import { cost, isSame, isSold, stepsUp, type Terms } from "./terms.ts";
+import { isSame, isSold, stepsUp, type Terms } from "./terms.ts";
 
 /** An invoice that nobody has paid yet, and how much of it the customer's credit has paid. */
 interface OpenInvoice {
@@ -21,11 +21,18 @@ export interface Subscription {
   readonly billed: number;
   /** A change that counts as soon as it is paid. */
   readonly awaiting: (OpenInvoice & { readonly terms: Terms }) | null;
-  /** This period's own invoice, while it is unpaid. */
-  readonly overdue: OpenInvoice | null;
+  /** Its first invoice is paid: before that it gives no seats. */
+  readonly isBegun: boolean;
+  /** Its first invoice, while a bank takes days over it. */
+  readonly debit: OpenInvoice | null;
+  /** This period's own invoice, which nobody has paid; in the end Stripe gives up trying. */
+  readonly overdue: (OpenInvoice & { readonly isGivenUp: boolean }) | null;
   /** It ends with this period. */
   readonly ending: boolean;
 }
+
+/** What becomes of a charge to the saved card: "asks" is 3-D Secure, without anybody to answer. */
+export type Card = "pays" | "declines" | "asks";
 
 /** How one organization stands. People are known by their addresses. */
 export interface State {
@@ -33,10 +40,12 @@ export interface State {
   readonly invited: readonly string[];
   readonly requested: readonly string[];
   readonly subscription: Subscription | null;
-  readonly card: "pays" | "declines";
+  readonly card: Card;
   /** The invoices that are paid, in cents, and what the customer has to his credit. */
   readonly charged: readonly number[];
   readonly credit: number;
+  /** The grace in which an overdue payment keeps nobody out. */
+  readonly isGraceOver: boolean;
   readonly deleted: boolean;
 }
 
@@ -50,6 +59,7 @@ export function founded(owner: string): State {
     card: "pays",
     charged: [],
     credit: 0,
+    isGraceOver: false,
     deleted: false,
   };
 }
@@ -59,17 +69,25 @@ export function used({ members, invited }: State): number {
   return members.length + invited.length;
 }
 
-/** Seats that the next person can take: the paid ones, or the fewer ones that come. */
+/** What a subscription gives in this period, null when that is nothing. */
+export function given({ subscription }: State): Terms | null {
+  if (subscription === null) return null;
+  const { isBegun, overdue, paid } = subscription;
+  return isBegun && overdue?.isGivenUp !== true ? paid : null;
+}
+
+/** Seats that are left: of the paid ones, or of the fewer ones that come. */
 export function available(state: State): number {
-  const { subscription } = state;
-  if (subscription === null) return 0 - used(state);
-  const { paid, next, awaiting } = subscription;
+  const paid = given(state);
+  const { next, awaiting } = state.subscription ?? {};
+  if (paid === null || next === undefined) return 0 - used(state);
   return Math.min(paid.seats, next.seats, awaiting?.terms.seats ?? next.seats) - used(state);
 }
 
 /** Whether so many more people may be added. */
 export function mayAdd(state: State, people: number): boolean {
-  return !state.deleted && available(state) >= people;
+  const isOverdue = state.subscription?.overdue != null && state.isGraceOver;
+  return !state.deleted && !isOverdue && available(state) >= people;
 }
 
 /** Whether a first subscription may be bought. */
@@ -81,99 +99,15 @@ export function mayBuy(state: State, wish: Terms): boolean {
 /** What a change would be: charged now, free at renewal, or refused. */
 export function judgeChange(state: State, wish: Terms): "now" | "renewal" | "refused" {
   const { subscription } = state;
-  if (state.deleted || subscription === null || subscription.awaiting !== null) return "refused";
-  const { paid, next, overdue } = subscription;
+  if (state.deleted || subscription === null || given(state) === null) return "refused";
+  const { paid, next, overdue, awaiting } = subscription;
+  if (awaiting !== null) return "refused";
   if (!isSold(wish) || wish.seats < used(state) || isSame(wish, next)) return "refused";
   const step = stepsUp(paid, wish);
   const isFree = step <= 0 && wish.seats <= paid.seats &&
     wish.billingPeriod === paid.billingPeriod;
   if (isFree) return "renewal";
   return step < 0 || !isSame(paid, next) || overdue !== null ? "refused" : "now";
-}
-
-/** Makes an invoice: the credit pays first, then the card; null where the card does not pay. */
-function invoiced(state: State, total: number): State | null {
-  if (total > state.credit && state.card === "declines") return null;
-  const credit = Math.max(0, state.credit - total);
-  return { ...state, credit, charged: [...state.charged, total] };
-}
-
-function withSubscription(state: State, changes: Partial<Subscription>): State {
-  const { subscription } = state;
-  if (subscription === null) return state;
-  return { ...state, subscription: { ...subscription, ...changes } };
-}
-
-/** The first seats are bought and paid. */
-export function bought(state: State, terms: Terms): State {
-  const subscription = {
-    paid: terms,
-    next: terms,
-    billed: cost(terms),
-    awaiting: null,
-    overdue: null,
-    ending: false,
-  };
-  // Checkout saves the card that it was paid with.
-  return invoiced({ ...state, subscription, card: "pays" }, cost(terms)) ?? state;
-}
-
-/** Stripe has made a change: charged and counted at once, or from the next period on. */
-export function changed(state: State, terms: Terms, kind: "now" | "renewal"): State {
-  if (kind === "renewal") return withSubscription(state, { next: terms });
-  const total = cost(terms) - (state.subscription?.billed ?? 0);
-  const paid = invoiced(state, total);
-  return paid === null
-    ? withSubscription({ ...state, credit: 0 }, {
-      awaiting: { terms, total, fromCredit: state.credit },
-    })
-    : withSubscription(paid, { paid: terms, next: terms, billed: cost(terms), awaiting: null });
-}
-
-/** The time to pay for a change is up: it never was. */
-export function givenUp(state: State): State {
-  const credit = state.credit + (state.subscription?.awaiting?.fromCredit ?? 0);
-  return withSubscription({ ...state, credit }, { awaiting: null });
-}
-
-/** The customer pays what is open, with another card. */
-export function paidUp(state: State): State {
-  const { awaiting, overdue } = state.subscription ?? { awaiting: null, overdue: null };
-  const total = awaiting?.total ?? overdue?.total;
-  if (total === undefined) return state;
-  const paid = { ...state, charged: [...state.charged, total] };
-  if (awaiting === null) return withSubscription(paid, { overdue: null });
-  const { terms } = awaiting;
-  return withSubscription(paid, { paid: terms, next: terms, billed: cost(terms), awaiting: null });
-}
-
-/** The period ends: the next one is billed, or the subscription is over. */
-export function renewed(before: State): State {
-  const state = givenUp(before);
-  const { subscription } = state;
-  if (subscription === null || subscription.ending) return ended(state);
-  const { next } = subscription;
-  const begun = withSubscription(state, { paid: next, billed: cost(next) });
-  return invoiced(begun, cost(next)) ?? withSubscription({ ...begun, credit: 0 }, {
-    overdue: { total: cost(next), fromCredit: state.credit },
-  });
-}
-
-/** The subscription is over. */
-export function ended(state: State): State {
-  return { ...givenUp(state), subscription: null };
-}
-
-/** Somebody sets the quantity in Stripe's own screens: Stripe charges or credits, and it counts. */
-export function edited(state: State, seats: number): State {
-  const { subscription } = state;
-  if (subscription === null) return state;
-  return changed(state, { ...subscription.next, seats }, "now");
-}
-
-/** The subscription is to end with its period, or not any more. */
-export function cancelled(state: State, ending: boolean): State {
-  return withSubscription(state, { ending });
 }
 
 /** People are on the way in. */

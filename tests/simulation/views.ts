@@ -1,5 +1,5 @@
 import type Stripe from "stripe";
-import { available, type State, used } from "./model.ts";
+import { available, given, type State, used } from "./model.ts";
 import type { Terms } from "./terms.ts";
 import type { World } from "./world.ts";
 import { readClerkLists } from "../../local/demo/clerk_lists.ts";
@@ -12,7 +12,7 @@ export interface Outside {
     /** What the next invoice will bill. */
     readonly terms: Terms;
     readonly awaits: boolean;
-    readonly isOverdue: boolean;
+    readonly status: string;
     readonly isEnding: boolean;
   } | null;
   /** The totals of the paid invoices, in cents. */
@@ -29,7 +29,11 @@ export function expectedOutside(state: State): Outside {
     subscription: subscription && {
       terms: subscription.next,
       awaits: subscription.awaiting !== null,
-      isOverdue: subscription.overdue !== null,
+      status: subscription.overdue === null
+        ? "active"
+        : subscription.overdue.isGivenUp
+        ? "unpaid"
+        : "past_due",
       isEnding: subscription.ending,
     },
     charged: state.charged.toSorted((a, b) => a - b),
@@ -77,7 +81,7 @@ async function readStripe(
     subscription: alive === undefined ? null : {
       terms: { plan, billingPeriod, seats: item?.quantity } as Terms,
       awaits: alive.pending_update !== null,
-      isOverdue: alive.status === "past_due",
+      status: alive.status,
       isEnding: alive.cancel_at_period_end,
     },
     charged: invoices.data.map(({ total }) => total).sort((a, b) => a - b),
@@ -124,8 +128,8 @@ export interface Inside {
 
 /** What Postgres has to have, as the model goes, when it has heard of everything. */
 export function expectedInside(state: State): Inside {
-  const { subscription } = state;
-  const purchased = subscription?.paid.seats ?? 0;
+  const paid = given(state);
+  const purchased = paid?.seats ?? 0;
   return {
     members: state.members.toSorted(),
     invited: state.invited.toSorted(),
@@ -135,7 +139,7 @@ export function expectedInside(state: State): Inside {
       purchased,
       limit: purchased,
       available: available(state),
-      plan: subscription?.paid.plan ?? null,
+      plan: paid?.plan ?? null,
     },
   };
 }

@@ -24,10 +24,16 @@ export interface Theatre {
   close(): Promise<void>;
 }
 
+/** What `private.settings` has, and what it has once whatever is overdue has been so for long. */
+const GRACE = "7 days";
+const GRACE_OVER = "-1000 years 7 days";
+
 /** Starts a stack of its own, as everything about it is disturbed and its processes are killed. */
 export async function openTheatre(log: (line: string) => void): Promise<Theatre> {
   const stack = await startStack({ dataDir: null, ports: "free", log });
   const clients = connect(stack.env);
+  await clients.sql`
+    alter table private.settings drop constraint settings_grace_period_not_negative`;
   return {
     env: stack.env,
     clients,
@@ -50,6 +56,10 @@ export interface World extends Pick<Theatre, "clients" | "crash"> {
   readonly users: Map<string, string>;
   /** An address that nobody has. */
   newAddress(): string;
+}
+
+async function setGrace(sql: Clients["sql"], grace: string): Promise<void> {
+  await sql`update private.settings set grace_period = ${grace}::text::interval`;
 }
 
 /** Founds an organization for a history. */
@@ -85,6 +95,7 @@ export async function openWorld(theatre: Theatre): Promise<World> {
 /** Ends the organization of a history at Clerk and Stripe, so that no later sweep compares it. */
 export async function closeWorld({ clients, organization }: World): Promise<void> {
   const { clerk, stripe } = clients;
+  await setGrace(clients.sql, GRACE);
   await clerk.client.organizations.deleteOrganization(organization.clerkId).catch(() => {});
   const { data: customers } = await stripe.customers.list({ limit: 100 });
   await Promise.all(customers.map(({ id }) => stripe.customers.del(id)));
@@ -138,6 +149,17 @@ export async function passTime({ clients, organization: { id } }: World): Promis
       update private.organization_syncs
       set leased_until = leased_until - interval '1 hour',
         limit_push_until = limit_push_until - interval '1 hour'
+      where organization_id = ${id}`;
+  });
+}
+
+/** Who is overdue has been so for longer than the grace lasts, now and for the rest of a history. */
+export async function passGrace({ clients: { sql }, organization: { id } }: World): Promise<void> {
+  await setGrace(sql, GRACE_OVER);
+  await sql.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`
+      update public.organization_subscriptions set grace_until = grace_until - interval '1000 years'
       where organization_id = ${id}`;
   });
 }
