@@ -87,10 +87,11 @@ export class ClerkFixtures {
    * Invites an address, a new one unless it is given, also past the organization's limit; resolves
    * to the invitation's id.
    */
-  async invite(organizationId: string, emailAddress?: string): Promise<string> {
+  async invite(organizationId: string, emailAddress?: string, role?: string): Promise<string> {
     const { id } = await this.control.request<OrganizationInvitationJSON>("POST", "/invitations", {
       organizationId,
       emailAddress: emailAddress ?? `${crypto.randomUUID()}@example.com`,
+      role,
     });
     return id;
   }

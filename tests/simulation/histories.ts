@@ -5,6 +5,7 @@ import { buy, PAYMENTS, terms } from "./checkout_deeds.ts";
 import { assertInvariants } from "./invariants.ts";
 import * as joining from "./joining_deeds.ts";
 import { founded } from "./model.ts";
+import * as paying from "./paying_deeds.ts";
 import * as people from "./people_deeds.ts";
 import { type Deed, type Model, Step } from "./step.ts";
 import * as system from "./system_deeds.ts";
@@ -30,15 +31,15 @@ const billingDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
     8,
     fc.tuple(terms, fc.constantFrom(...PAYMENTS)).map(([wish, payment]) => buy(wish, payment)),
   ],
-  [6, fc.constantFrom("succeeded" as const, "failed" as const).map(billing.settleDebit)],
+  [6, fc.constantFrom("succeeded" as const, "failed" as const).map(paying.settleDebit)],
   [8, terms.map(billing.change)],
   [2, fc.constant(billing.undo())],
-  [2, fc.constantFrom("pays" as const, "declines" as const, "asks" as const).map(billing.replace)],
-  [3, fc.constantFrom("at once" as const, "approve" as const, "refuse" as const).map(billing.pay)],
-  [1, fc.constant(billing.expirePayment())],
+  [2, fc.constantFrom("pays" as const, "declines" as const, "asks" as const).map(paying.replace)],
+  [3, fc.constantFrom("at once" as const, "approve" as const, "refuse" as const).map(paying.pay)],
+  [1, fc.constant(paying.expirePayment())],
   [3, fc.constant(billing.renew())],
-  [2, fc.constantFrom("canceled" as const, "unpaid" as const).map(billing.giveUp)],
-  [2, fc.constant(billing.endGrace())],
+  [2, fc.constantFrom("canceled" as const, "unpaid" as const).map(paying.giveUp)],
+  [2, fc.constant(paying.endGrace())],
   [1, fc.boolean().map(billing.cancel)],
   [1, fc.constant(billing.end())],
   [
@@ -50,7 +51,17 @@ const billingDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
 
 /** Who is in, and who is on the way in. */
 const peopleDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
-  [7, fc.integer({ min: 1, max: 3 }).map(people.invite)],
+  [
+    7,
+    fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(0, 0, 0, 1, 2))
+      .map(([members, auditors]) => people.invite(members, auditors)),
+  ],
+  [1, fc.constant(people.invite(0, 1))],
+  [
+    4,
+    fc.tuple(n, fc.constantFrom("by an admin" as const, "in Clerk" as const))
+      .map(([at, how]) => people.changeRole(at, how)),
+  ],
   [3, fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat(3)).map(([a, b]) => joining.rush(a, b))],
   [8, n.map(people.accept)],
   [1, n.map(people.expire)],
@@ -66,7 +77,13 @@ const peopleDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
     fc.tuple(n, fc.constantFrom("leaves" as const, "is removed" as const))
       .map(([at, how]) => people.leave(at, how)),
   ],
-  [2, fc.constantFrom("member" as const, "invitation" as const).map(people.addInClerk)],
+  [
+    2,
+    fc.tuple(
+      fc.constantFrom("member" as const, "invitation" as const),
+      fc.constantFrom("member" as const, "auditor" as const),
+    ).map(([how, role]) => people.addInClerk(how, role)),
+  ],
   [0.2, fc.constant(people.remove())],
 ];
 

@@ -5,16 +5,19 @@ with
   paid as (
     select coalesce((select purchased_seats from public.organization_subscriptions where organization_id = $1), 0) as seats
   ),
-  member as (
+  seatless as (select unnest(seatless_roles) as role from private.settings),
+  person as (
     select * from public.organization_members where organization_id = $1 and status = 'active'
   ),
-  -- A person who is invited, but neither a member nor invited again later.
+  member as (select * from person where role not in (select role from seatless)),
+  -- A person who is invited to a seat, but neither in nor invited again later.
   guest as (
     select distinct i.email
     from public.organization_invitations as i
     where i.organization_id = $1 and i.status in ('reserved', 'pending', 'accepted')
+      and i.role not in (select role from seatless)
       and not exists (
-        select from member as m where m.email = i.email or m.clerk_user_id = i.clerk_user_id
+        select from person as m where m.email = i.email or m.clerk_user_id = i.clerk_user_id
       )
       and not exists (
         select from public.organization_invitations as later
@@ -54,7 +57,7 @@ where seats_used <> members_count + pending_invitations_count
 union all
 select 'over capacity is said' from org where over_capacity <> (seats_used > seat_limit)
 union all
-select 'nobody is a member twice' from member group by clerk_user_id having count(*) > 1
+select 'nobody is a member twice' from person group by clerk_user_id having count(*) > 1
 union all
 select 'each seat is taken by one' from org
 where seats_used <> (select count(*) from public.organization_seats where organization_id = $1)
@@ -78,4 +81,4 @@ where organization_id = $1 and kind <> 'checkout' and state in ('open', 'awaitin
 group by organization_id having count(*) > 1
 union all
 select 'nobody is left in an organization that is gone' from org
-where deleted_at is not null and seats_used > 0;
+where deleted_at is not null and (seats_used > 0 or exists (select from person));

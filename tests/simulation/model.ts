@@ -39,6 +39,8 @@ export interface State {
   readonly members: readonly string[];
   readonly invited: readonly string[];
   readonly requested: readonly string[];
+  /** Who, in or out, has a role that takes no seat. */
+  readonly seatless: readonly string[];
   readonly subscription: Subscription | null;
   readonly card: Card;
   /** The invoices that are paid, in cents, and what the customer has to his credit. */
@@ -55,6 +57,7 @@ export function founded(owner: string): State {
     members: [owner],
     invited: [],
     requested: [],
+    seatless: [],
     subscription: null,
     card: "pays",
     charged: [],
@@ -65,8 +68,8 @@ export function founded(owner: string): State {
 }
 
 /** Seats used. */
-export function used({ members, invited }: State): number {
-  return members.length + invited.length;
+export function used({ members, invited, seatless }: State): number {
+  return [...members, ...invited].filter((person) => !seatless.includes(person)).length;
 }
 
 /** What a subscription gives in this period, null when that is nothing. */
@@ -108,6 +111,15 @@ export function judgeChange(state: State, wish: Terms): "now" | "renewal" | "ref
     wish.billingPeriod === paid.billingPeriod;
   if (isFree) return "renewal";
   return step < 0 || !isSame(paid, next) || overdue !== null ? "refused" : "now";
+}
+
+/** Roles in Clerk, by whether they take a seat. */
+export type Role = "member" | "auditor";
+
+/** Somebody has a role, which takes a seat or does not. */
+export function placed(state: State, person: string, role: Role): State {
+  const seatless = leaveOut(state.seatless, person);
+  return { ...state, seatless: role === "auditor" ? [...seatless, person] : seatless };
 }
 
 /** People are on the way in. */

@@ -1,25 +1,41 @@
 import { askToInvite, callMembers } from "../functions/manage-members/team.ts";
-import { deleted, invited, joined, left, mayAdd, type State, uninvited } from "./model.ts";
+import {
+  deleted,
+  invited,
+  joined,
+  left,
+  mayAdd,
+  placed,
+  type Role,
+  type State,
+  uninvited,
+} from "./model.ts";
 import { type Deed, factOutcome, type Outcome, said, wholeOutcome } from "./step.ts";
 import { pick, subsets } from "./picking.ts";
-import type { World } from "./world.ts";
+import { ROLES, type World } from "./world.ts";
 
-/** An admin invites people, all of them or nobody. */
-export function invite(count: number): Deed {
+/** An admin invites people, all of them or nobody; some of them to a seat. */
+export function invite(members: number, auditors = 0): Deed {
   return {
-    name: `invite ${count}`,
+    name: `invite ${members}${auditors === 0 ? "" : ` and ${auditors} auditors`}`,
     makesSense: () => true,
-    prepare: (world, { state }) => {
-      const people = Array.from({ length: count }, () => world.newAddress());
+    prepare: (world, { state: before }) => {
+      const people = Array.from({ length: members + auditors }, () => world.newAddress());
+      const wishes = people.map((email, n) => ({
+        email,
+        role: ROLES[n < members ? "member" : "auditor"],
+      }));
+      const state = people.slice(members).reduce((at, one) => placed(at, one, "auditor"), before);
       return Promise.resolve(async () => {
-        const answer = await said(askToInvite(world.clients, world.organization, people));
+        const answer = await said(askToInvite(world.clients, world.organization, wishes));
         const outcomes = answer.body?.invitations?.map(({ outcome }) => outcome) ?? [];
         const sure = people.filter((_, n) => outcomes[n] === "invited");
         const unsure = people.filter((_, n) =>
           answer.said === "unknown" || outcomes[n] === "unknown"
         );
         return {
-          asDesigned: unsure.length === 0 && sure.length === (mayAdd(state, count) ? count : 0),
+          asDesigned: unsure.length === 0 &&
+            sure.length === (mayAdd(state, members) ? people.length : 0),
           possible: subsets(unsure).map((also) => invited(state, [...sure, ...also])),
           answer: answer.text,
         };
@@ -129,20 +145,53 @@ export function leave(n: number, how: "leaves" | "is removed"): Deed {
 }
 
 /** Somebody is added, or invited, in Clerk's own screens or past them, whatever the limit. */
-export function addInClerk(how: "member" | "invitation"): Deed {
+export function addInClerk(how: "member" | "invitation", role: Role = "member"): Deed {
+  const takesSeat = role === "member" ? "" : ` as ${role}`;
   return clerkFact(
-    `a ${how} in Clerk's screens`,
+    `a ${how} in Clerk's screens${takesSeat}`,
     ({ deleted }) => !deleted,
     () => "",
     async (world, _, person) => {
       const { clients: { clerk }, organization: { clerkId } } = world;
-      if (how === "invitation") return void await clerk.invite(clerkId, person);
+      if (how === "invitation") return void await clerk.invite(clerkId, person, ROLES[role]);
       const { id: userId } = await clerk.createUser({ email: person });
       world.users.set(person, userId);
-      await clerk.addMember(clerkId, { userId });
+      await clerk.addMember(clerkId, { userId, role: ROLES[role] });
     },
-    (state, _, person) => how === "member" ? joined(state, person) : invited(state, [person]),
+    (state, _, person) => {
+      const at = placed(state, person, role);
+      return how === "member" ? joined(at, person) : invited(at, [person]);
+    },
   );
+}
+
+/** A member other than the owner becomes an auditor, or an auditor a member. */
+export function changeRole(n: number, how: "by an admin" | "in Clerk"): Deed {
+  const name = `member ${n} gets the other role ${how}`;
+  const makesSense = ({ members }: State) => members.length > 1;
+  const who = ({ members }: State) => pick(members.slice(1), n);
+  const next = ({ seatless }: State, person: string): Role =>
+    seatless.includes(person) ? "member" : "auditor";
+  const follow = (state: State, person: string) => placed(state, person, next(state, person));
+  const prepare: Deed["prepare"] = (world, { state }) => {
+    const { clients, organization, users } = world;
+    const [person, userId] = [who(state), users.get(who(state)) ?? ""];
+    const role = ROLES[next(state, person)];
+    return Promise.resolve(async () => {
+      if (how === "in Clerk") {
+        const { clerkId: organizationId } = organization;
+        const { organizations } = clients.clerk.client;
+        await organizations.updateOrganizationMembership({ organizationId, userId, role });
+        return factOutcome(follow(state, person));
+      }
+      const call = { body: { role } };
+      const route = `/members/${userId}`;
+      const answer = await said(callMembers(clients, organization, "PATCH", route, call));
+      const isAllowed = next(state, person) === "auditor" || mayAdd(state, 1);
+      return wholeOutcome(state, answer, isAllowed, follow(state, person));
+    });
+  };
+  return { name, makesSense, prepare, isFact: how === "in Clerk" };
 }
 
 /** The organization is deleted in Clerk. */

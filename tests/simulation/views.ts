@@ -1,13 +1,15 @@
 import type Stripe from "stripe";
 import { available, given, type State, used } from "./model.ts";
 import type { Terms } from "./terms.ts";
-import type { World } from "./world.ts";
+import { ROLES, type World } from "./world.ts";
 import { readClerkLists } from "../../local/demo/clerk_lists.ts";
 
 /** What Stripe and Clerk have of an organization. */
 export interface Outside {
   readonly members: readonly string[];
   readonly invited: readonly string[];
+  /** Those of them whose role takes no seat. */
+  readonly seatless: readonly string[];
   readonly subscription: {
     /** What the next invoice will bill. */
     readonly terms: Terms;
@@ -26,6 +28,7 @@ export function expectedOutside(state: State): Outside {
   return {
     members: state.members.toSorted(),
     invited: state.invited.toSorted(),
+    seatless: seatlessOf(state),
     subscription: subscription && {
       terms: subscription.next,
       awaits: subscription.awaiting !== null,
@@ -41,6 +44,10 @@ export function expectedOutside(state: State): Outside {
   };
 }
 
+function seatlessOf({ members, invited, seatless }: State): string[] {
+  return seatless.filter((one) => members.includes(one) || invited.includes(one)).sort();
+}
+
 /** Asks Stripe and Clerk. */
 export async function readOutside(world: World): Promise<Outside> {
   const [people, money] = await Promise.all([readClerk(world), readStripe(world)]);
@@ -49,15 +56,24 @@ export async function readOutside(world: World): Promise<Outside> {
 
 async function readClerk(
   { clients: { clerk }, organization: { clerkId: organizationId } }: World,
-): Promise<Pick<Outside, "members" | "invited">> {
+): Promise<Pick<Outside, "members" | "invited" | "seatless">> {
   try {
-    const { members, invitations } = await readClerkLists(clerk.client, organizationId);
+    const lists = await readClerkLists(clerk.client, organizationId);
+    const inside = lists.members.map(({ publicUserData, role }) => ({
+      email: publicUserData?.identifier ?? "",
+      role,
+    }));
+    const invited = lists.invitations.map(({ emailAddress: email, role }) => ({ email, role }));
+    const addresses = (people: typeof inside) => people.map(({ email }) => email).sort();
     return {
-      members: members.map(({ publicUserData }) => publicUserData?.identifier ?? "").sort(),
-      invited: invitations.map(({ emailAddress }) => emailAddress).sort(),
+      members: addresses(inside),
+      invited: addresses(invited),
+      seatless: addresses([...inside, ...invited].filter(({ role }) => role === ROLES.auditor)),
     };
   } catch (error) {
-    if ((error as { status?: number }).status === 404) return { members: [], invited: [] };
+    if ((error as { status?: number }).status === 404) {
+      return { members: [], invited: [], seatless: [] };
+    }
     throw error;
   }
 }
@@ -116,6 +132,7 @@ export interface Inside {
   readonly members: readonly string[];
   readonly invited: readonly string[];
   readonly requested: readonly string[];
+  readonly seatless: readonly string[];
   readonly used: number;
   /** Null where the organization is gone: what it pays for matters to nobody. */
   readonly seats: {
@@ -134,6 +151,7 @@ export function expectedInside(state: State): Inside {
     members: state.members.toSorted(),
     invited: state.invited.toSorted(),
     requested: state.requested.toSorted(),
+    seatless: seatlessOf(state),
     used: used(state),
     seats: state.deleted ? null : {
       purchased,
@@ -157,6 +175,11 @@ export async function readInside(
         order by 1)) as invited,
       to_jsonb(array(select email from public.organization_members
         where organization_id = o.id and status = 'requested' order by 1)) as requested,
+      to_jsonb(array(select email from public.organization_members
+        where organization_id = o.id and role = ${ROLES.auditor} and status = 'active'
+        union select email from public.organization_invitations
+        where organization_id = o.id and role = ${ROLES.auditor}
+          and status in ('reserved', 'pending', 'accepted'))) as seatless,
       o.seats_used as used,
       case when o.deleted_at is null then jsonb_build_object(
         'purchased', coalesce(s.purchased_seats, 0),
@@ -168,11 +191,12 @@ export async function readInside(
     left join public.organization_subscriptions as s on s.organization_id = o.id
     where o.id = ${id}`;
   if (row === undefined) throw new Error("Postgres does not have the organization");
-  const { members, invited, requested, ...numbers } = row;
+  const { members, invited, requested, seatless, ...numbers } = row;
   return {
     members: members.toSorted(),
     invited: invited.toSorted(),
     requested: requested.toSorted(),
+    seatless: seatless.toSorted(),
     ...numbers,
   };
 }

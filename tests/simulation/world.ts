@@ -24,6 +24,9 @@ export interface Theatre {
   close(): Promise<void>;
 }
 
+/** Clerk's roles; that of an auditor takes no seat. */
+export const ROLES = { member: "org:member", auditor: "org:auditor" } as const;
+
 /** What `private.settings` has, and what it has once whatever is overdue has been so for long. */
 const GRACE = "7 days";
 const GRACE_OVER = "-1000 years 7 days";
@@ -34,6 +37,8 @@ export async function openTheatre(log: (line: string) => void): Promise<Theatre>
   const clients = connect(stack.env);
   await clients.sql`
     alter table private.settings drop constraint settings_grace_period_not_negative`;
+  await clients.sql`
+    update private.settings set seatless_roles = ${`{${ROLES.auditor}}`}::text::text[]`;
   return {
     env: stack.env,
     clients,
