@@ -1,6 +1,7 @@
 import fc from "fast-check";
-import { frames, histories, play } from "./histories.ts";
-import type { Theatre } from "./world.ts";
+import { type Frame, frames, histories, play } from "./histories.ts";
+import type { Model } from "./step.ts";
+import type { Theatre, World } from "./world.ts";
 
 /** A history, by what generates it. */
 export interface Seed {
@@ -21,7 +22,10 @@ export interface Plan {
   readonly seed: number;
   /** Histories at the most. */
   readonly runs: number;
-  /** Until then, in milliseconds since 1970; the history that is under way is played to its end. */
+  /**
+   * Until then, in milliseconds since 1970; the history that is under way is played to its end, but
+   * not judged.
+   */
   readonly until?: number;
   /** How long a failing history may be shrunk, in milliseconds. */
   readonly shrinkMs: number;
@@ -32,7 +36,7 @@ export interface Plan {
 /** Plays histories of a seed until one goes wrong, and shrinks that one; null when none does. */
 export async function search(theatre: Theatre, plan: Plan): Promise<Failure | null> {
   const { seed, runs, until, shrinkMs } = plan;
-  const found = await fc.check(property(theatre), {
+  const found = await check(theatre, {
     seed,
     numRuns: runs,
     endOnFailure: true,
@@ -41,7 +45,7 @@ export async function search(theatre: Theatre, plan: Plan): Promise<Failure | nu
   if (!found.failed || found.counterexamplePath === null) return null;
   plan.onFound?.(failureOf(found));
   if (shrinkMs === 0) return failureOf(found);
-  const shrunk = await fc.check(property(theatre), {
+  const shrunk = await check(theatre, {
     seed,
     path: found.counterexamplePath,
     numRuns: 1,
@@ -50,23 +54,37 @@ export async function search(theatre: Theatre, plan: Plan): Promise<Failure | nu
   return failureOf(shrunk.failed ? shrunk : found);
 }
 
+/**
+ * Has fast-check play histories; resolves once none is being played any more. When its time is up,
+ * fast-check leaves the one that is under way to itself, and it would get into the way of the next.
+ */
+async function check(
+  theatre: Theatre,
+  parameters: fc.Parameters<[Frame, Iterable<fc.AsyncCommand<Model, World>>]>,
+) {
+  let underWay: Promise<unknown> = Promise.resolve();
+  const property = fc.asyncProperty(frames, histories(), (frame, steps) => {
+    const playing = play(theatre, frame, steps);
+    underWay = playing.catch(() => {});
+    return playing;
+  });
+  const found = await fc.check(property, parameters);
+  await underWay;
+  return found;
+}
+
 /** Plays one history again; resolves to how it goes wrong, or null. */
 export async function replay(theatre: Theatre, { seed, path }: Seed): Promise<Failure | null> {
   const [place = "", replayPath] = path.split("/");
   let isPlayed = false;
-  const once = property(theatre, replayPath, () => {
-    const isFirst = !isPlayed;
+  // The first that fast-check makes of a path is the history that it stands for.
+  const once = fc.asyncProperty(frames, histories(replayPath), async (frame, steps) => {
+    if (isPlayed) return;
     isPlayed = true;
-    return isFirst;
+    await play(theatre, frame, steps);
   });
   const found = await fc.check(once, { seed, path: place, numRuns: 1, endOnFailure: true });
   return found.failed ? failureOf(found) : null;
-}
-
-function property(theatre: Theatre, replayPath?: string, isWanted = () => true) {
-  return fc.asyncProperty(frames, histories(replayPath), async (frame, steps) => {
-    if (isWanted()) await play(theatre, frame, steps);
-  });
 }
 
 interface Found {
