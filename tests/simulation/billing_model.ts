@@ -4,7 +4,7 @@
  */
 
 import type { State, Subscription } from "./model.ts";
-import { cost, type Terms } from "./terms.ts";
+import { cost, isSame, type Terms } from "./terms.ts";
 
 /** Makes an invoice: the credit pays first, then the card; null where the card does not pay. */
 function invoiced(state: State, total: number): State | null {
@@ -59,6 +59,8 @@ export function debited(state: State, isPaid: boolean): State {
 /** Stripe has made a change: charged and counted at once, or from the next period on. */
 export function changed(state: State, terms: Terms, kind: "now" | "renewal"): State {
   if (kind === "renewal") return withSubscription(state, { next: terms });
+  // Of what is the case already Stripe makes no invoice.
+  if (state.subscription !== null && isSame(terms, state.subscription.next)) return state;
   const total = cost(terms) - (state.subscription?.billed ?? 0);
   const paid = invoiced(state, total);
   return paid === null
