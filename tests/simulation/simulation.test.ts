@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BROKEN_RULES, whileBroken } from "./broken_rules.ts";
+import { BROKEN_RULES, definitionOf, whileBroken } from "./broken_rules.ts";
 import { play } from "./histories.ts";
 import { search, told } from "./run.ts";
 import { KEPT } from "./seeds.ts";
@@ -20,6 +20,9 @@ Deno.test("whatever happens in whatever order, everyone agrees after one sweep",
       const failure = await search(theatre, { seed: SEED, runs: HISTORIES, shrinkMs: 0 });
       if (failure !== null) assert.fail(told(failure));
       assert(theatre.played.steps > 60, `Only ${theatre.played.steps} steps were taken`);
+    });
+    await test.step("each rule can be broken, for npm run simulate -- --broken", async () => {
+      for (const rule of BROKEN_RULES) await definitionOf(theatre.clients, rule);
     });
     await test.step("a rule that is broken is noticed", async () => {
       const [rule] = BROKEN_RULES.filter(({ name }) => name.includes("counted"));
