@@ -1,19 +1,25 @@
+import assert from "node:assert/strict";
 import { told } from "./checkout_deeds.ts";
 import { callSeats, type Change, clickChange } from "../functions/manage-seats/seats.ts";
 import { cancelled, changed, edited, ended, renewed } from "./billing_model.ts";
-import { given, judgeChange } from "./model.ts";
+import { given, judgeChange, type State } from "./model.ts";
 import { stripeFact } from "./paying_deeds.ts";
 import { type Deed, said, wholeOutcome } from "./step.ts";
 import { isSame, isSold, type Terms } from "./terms.ts";
 import { aliveSubscription } from "./views.ts";
 
-/** An admin changes seats, plan or period, as if from a preview of the period's first moment. */
-export function change(wish: Terms): Deed {
+/**
+ * An admin changes seats, plan or period, as if from a preview of the period's first moment.
+ *
+ * @param wanted what to have then, or how many seats more than the next invoice will bill.
+ */
+export function change(wanted: Terms | number): Deed {
   return {
-    name: `change to ${told(wish)}`,
+    name: typeof wanted === "number" ? `change by ${wanted}` : `change to ${told(wanted)}`,
     makesSense: ({ subscription, deleted }) => subscription !== null && !deleted,
     prepare: async (world, { state }) => {
       const { clients, organization } = world;
+      const wish = typeof wanted === "number" ? moreSeats(state, wanted) : wanted;
       const item = (await aliveSubscription(world)).items.data[0];
       const start = item?.current_period_start ?? 0;
       // A renewal that was played has moved the period into the future, where no preview is from.
@@ -36,6 +42,13 @@ export function change(wish: Terms): Deed {
   };
 }
 
+/** So many seats more than the next invoice will bill, or fewer. */
+function moreSeats({ subscription }: State, more: number): Terms {
+  assert(subscription !== null);
+  const { plan, billingPeriod, seats } = subscription.next;
+  return { plan, billingPeriod, seats: Math.max(1, seats + more) };
+}
+
 /** An admin takes a scheduled decrease back. */
 export function undo(): Deed {
   return {
@@ -55,16 +68,16 @@ export function undo(): Deed {
   };
 }
 
-/** The period ends, whether or not it has been paid for. */
-export function renew(): Deed {
+/** The period ends, paid for or not; the next one is paid by the card, or the bank declines once. */
+export function renew(payment: "card" | "declined" = "card"): Deed {
   return stripeFact(
-    "the period ends",
+    payment === "card" ? "the period ends" : "the period ends, and the bank declines",
     (state) => given(state) !== null,
     async (world) => {
       const { id } = await aliveSubscription(world);
-      await world.clients.stripeControl.endPeriod(id);
+      await world.clients.stripeControl.endPeriod(id, payment);
     },
-    renewed,
+    (state) => renewed(state, payment === "card" ? state.card : "declines"),
   );
 }
 

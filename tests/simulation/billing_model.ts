@@ -3,12 +3,12 @@
  * paying, and from the end of a period. Pure functions, and part of the model.
  */
 
-import type { State, Subscription } from "./model.ts";
+import type { Card, State, Subscription } from "./model.ts";
 import { cost, isSame, type Terms } from "./terms.ts";
 
 /** Makes an invoice: the credit pays first, then the card; null where the card does not pay. */
-function invoiced(state: State, total: number): State | null {
-  if (total > state.credit && state.card !== "pays") return null;
+function invoiced(state: State, total: number, card = state.card): State | null {
+  if (total > state.credit && card !== "pays") return null;
   const credit = Math.max(0, state.credit - total);
   return { ...state, credit, charged: [...state.charged, total] };
 }
@@ -88,13 +88,13 @@ export function paidUp(state: State): State {
 }
 
 /** The period ends: the next one is billed, or the subscription is over. */
-export function renewed(before: State): State {
+export function renewed(before: State, card: Card): State {
   const state = givenUp(before);
   const { subscription } = state;
   if (subscription === null || subscription.ending) return ended(state);
   const { next } = subscription;
   const begun = withSubscription(state, { paid: next, billed: cost(next), overdue: null });
-  return invoiced(begun, cost(next)) ?? withSubscription({ ...begun, credit: 0 }, {
+  return invoiced(begun, cost(next), card) ?? withSubscription({ ...begun, credit: 0 }, {
     overdue: { total: cost(next), fromCredit: state.credit, isGivenUp: false },
   });
 }

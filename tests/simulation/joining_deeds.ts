@@ -6,17 +6,21 @@ import { pick, subsets } from "./picking.ts";
 import { type Deed, factOutcome, type Said, said, wholeOutcome } from "./step.ts";
 import type { World } from "./world.ts";
 
-/** Many ask for seats at the same time: some to be approved, some to be invited. */
-export function rush(approvals: number, invitations: number): Deed {
+/** How many ask for seats at the same time at the most. */
+const CROWD = 8;
+
+/** More people than there are seats ask for one at the same time: to be invited, or approved. */
+export function rush(tooMany: number, invitations: number): Deed {
   return {
-    name: `${approvals} approvals and ${invitations} invitations at once`,
-    makesSense: ({ deleted }) => !deleted,
+    name: `a rush of ${tooMany} too many, at most ${invitations} by invitation`,
+    makesSense: (state) => !state.deleted && available(state) > 0,
     prepare: async (world, model) => {
+      const crowd = Math.min(CROWD, available(model.state) + tooMany);
       const people: string[] = [];
-      for (let n = 0; n < approvals; n++) people.push(await askToJoin(world, model));
+      for (let n = invitations; n < crowd; n++) people.push(await askToJoin(world, model));
       const { state } = model;
       const ids = await Promise.all(people.map((one) => requestOf(world, one)));
-      const addresses = Array.from({ length: invitations }, () => world.newAddress());
+      const addresses = Array.from({ length: crowd - people.length }, () => world.newAddress());
       return async () => {
         const answers = await Promise.all([
           ...ids.map((id) => said(approveCall(world, id))),

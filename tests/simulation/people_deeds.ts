@@ -165,33 +165,36 @@ export function addInClerk(how: "member" | "invitation", role: Role = "member"):
   );
 }
 
-/** A member other than the owner becomes an auditor, or an auditor a member. */
-export function changeRole(n: number, how: "by an admin" | "in Clerk"): Deed {
-  const name = `member ${n} gets the other role ${how}`;
-  const makesSense = ({ members }: State) => members.length > 1;
-  const who = ({ members }: State) => pick(members.slice(1), n);
-  const next = ({ seatless }: State, person: string): Role =>
-    seatless.includes(person) ? "member" : "auditor";
-  const follow = (state: State, person: string) => placed(state, person, next(state, person));
+/** Somebody other than the owner becomes an auditor, or an auditor a member. */
+export function changeRole(n: number, role: Role, how: "by an admin" | "in Clerk"): Deed {
+  const others = ({ members, seatless }: State) =>
+    members.slice(1).filter((one) => seatless.includes(one) === (role === "member"));
   const prepare: Deed["prepare"] = (world, { state }) => {
     const { clients, organization, users } = world;
-    const [person, userId] = [who(state), users.get(who(state)) ?? ""];
-    const role = ROLES[next(state, person)];
+    const person = pick(others(state), n);
+    const userId = users.get(person) ?? "";
+    const after = placed(state, person, role);
     return Promise.resolve(async () => {
       if (how === "in Clerk") {
-        const { clerkId: organizationId } = organization;
-        const { organizations } = clients.clerk.client;
-        await organizations.updateOrganizationMembership({ organizationId, userId, role });
-        return factOutcome(follow(state, person));
+        await clients.clerk.client.organizations.updateOrganizationMembership({
+          organizationId: organization.clerkId,
+          userId,
+          role: ROLES[role],
+        });
+        return factOutcome(after);
       }
-      const call = { body: { role } };
+      const call = { body: { role: ROLES[role] } };
       const route = `/members/${userId}`;
       const answer = await said(callMembers(clients, organization, "PATCH", route, call));
-      const isAllowed = next(state, person) === "auditor" || mayAdd(state, 1);
-      return wholeOutcome(state, answer, isAllowed, follow(state, person));
+      return wholeOutcome(state, answer, role === "auditor" || mayAdd(state, 1), after);
     });
   };
-  return { name, makesSense, prepare, isFact: how === "in Clerk" };
+  return {
+    name: `${role === "auditor" ? "member" : "auditor"} ${n} becomes ${role} ${how}`,
+    makesSense: (state) => others(state).length > 0,
+    isFact: how === "in Clerk",
+    prepare,
+  };
 }
 
 /** The organization is deleted in Clerk. */

@@ -4,10 +4,10 @@ import { customerOf } from "./views.ts";
 import { passTime, sweep, type World } from "./world.ts";
 
 /** A sweep, some time later. */
-export function sweeping(): Deed {
+export function sweeping(when: "at any time" | "where something was lost" = "at any time"): Deed {
   return {
     name: "sweep",
-    makesSense: () => true,
+    makesSense: (_, { lost }) => lost || when === "at any time",
     prepare: async (world, { state }) => {
       await passTime(world);
       return async () => {
