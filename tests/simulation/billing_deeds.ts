@@ -16,7 +16,12 @@ import { aliveSubscription } from "./views.ts";
 export function change(wanted: Terms | number): Deed {
   return {
     name: typeof wanted === "number" ? `change by ${wanted}` : `change to ${told(wanted)}`,
-    makesSense: ({ subscription, deleted }) => subscription !== null && !deleted,
+    makesSense: ({ subscription, deleted, card }, { lost, held }) => {
+      if (subscription === null || deleted) return false;
+      const { overdue } = subscription;
+      // Nobody promises what becomes of a second invoice that is not paid.
+      return overdue === null || !lost && !held || card === "pays" && !overdue.isGivenUp;
+    },
     prepare: async (world, { state }) => {
       const { clients, organization } = world;
       const wish = typeof wanted === "number" ? moreSeats(state, wanted) : wanted;
@@ -71,7 +76,7 @@ export function undo(): Deed {
 /** The period ends, paid for or not; the next one is paid by the card, or the bank declines once. */
 export function renew(payment: "card" | "declined" = "card"): Deed {
   return stripeFact(
-    payment === "card" ? "the period ends" : "the period ends, and the bank declines",
+    payment === "card" ? "the period ends" : "the period ends and the bank declines",
     (state) => given(state) !== null,
     async (world) => {
       const { id } = await aliveSubscription(world);

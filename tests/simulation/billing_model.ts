@@ -63,11 +63,18 @@ export function changed(state: State, terms: Terms, kind: "now" | "renewal"): St
   if (state.subscription !== null && isSame(terms, state.subscription.next)) return state;
   const total = cost(terms) - (state.subscription?.billed ?? 0);
   const paid = invoiced(state, total);
-  return paid === null
-    ? withSubscription({ ...state, credit: 0 }, {
-      awaiting: { terms, total, fromCredit: state.credit },
-    })
-    : withSubscription(paid, { paid: terms, next: terms, billed: cost(terms), awaiting: null });
+  if (paid === null) {
+    const awaiting = { terms, total, fromCredit: state.credit };
+    return withSubscription({ ...state, credit: 0 }, { awaiting });
+  }
+  return withSubscription(paid, {
+    paid: terms,
+    next: terms,
+    billed: cost(terms),
+    awaiting: null,
+    // Stripe calls a subscription active by its latest invoice, whatever became of one before it.
+    overdue: null,
+  });
 }
 
 /** The time to pay for a change is up: it never was. */

@@ -12,7 +12,7 @@ const CROWD = 8;
 /** More people than there are seats ask for one at the same time: to be invited, or approved. */
 export function rush(tooMany: number, invitations: number): Deed {
   return {
-    name: `a rush of ${tooMany} too many, at most ${invitations} by invitation`,
+    name: `a rush of ${tooMany} too many with at most ${invitations} by invitation`,
     makesSense: (state) => !state.deleted && available(state) > 0,
     prepare: async (world, model) => {
       const crowd = Math.min(CROWD, available(model.state) + tooMany);
