@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { startClerkEmulator } from "../../../local/clerk/server.ts";
 import { startStack } from "../../../local/stack.ts";
-import { type Answer, callFunction, functionsOf } from "../api.ts";
 import { buySeats, changeQuantity } from "../checkout.ts";
 import { seatsOf } from "../clerk-webhook/people.ts";
 import { connect } from "../clients.ts";
@@ -18,16 +17,8 @@ import { addFault, countRequests, HOLDUP_MS } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { logged, withFunction } from "../served_function.ts";
 import { losingEvents } from "../stripe-webhook/deliveries.ts";
-import { callSync, limitPushed, type Success } from "./sync.ts";
-
-/** What a sweep answers. */
-interface Report {
-  organizations: number;
-  failed: number;
-  drift: Record<string, number>;
-  recoveredEvents: number;
-  more: boolean;
-}
+import { buyUnheard } from "./drifted.ts";
+import { callSync, limitPushed, type Report, sweepAll } from "./sync.ts";
 
 // A sweep works on every organization there is: on the stack of the other tests it would repair
 // what they look at.
@@ -39,22 +30,9 @@ Deno.test.afterAll(async () => {
   await stack.stop();
 });
 
-function callSweep(
-  limit?: number,
-  base: string = functionsOf(clients),
-): Promise<Answer<Success<Report>>> {
-  return callFunction(base, "sync-seats", {
-    headers: { apikey: env.SUPABASE_SECRET_KEY },
-    body: { sweep: true, ...(limit === undefined ? {} : { limit }) },
-  });
-}
-
 /** Sweeps, and returns the whole report. */
-async function reportOf(limit?: number, base?: string): Promise<Report> {
-  const { status, body } = await callSweep(limit, base);
-  assert.equal(status, 200, JSON.stringify(body));
-  assert.equal(body.success, true);
-  return body.data;
+function reportOf(limit?: number, base?: string): Promise<Report> {
+  return sweepAll(clients, limit, base);
 }
 
 /** Sweeps, and returns how the organizations were. */
@@ -267,29 +245,7 @@ Deno.test("with the key of another Clerk instance, which knows none of ours, not
 Deno.test("events that Stripe failed to deliver are applied, once, when they are old enough", async () => {
   const [organization] = await freshOrganizations(1);
   assert(organization !== undefined);
-  const { admin, stripe } = clients;
-  // Events of a test clock carry its time: two hours ago they were lost.
-  const clock = await stripe.testHelpers.testClocks.create({
-    frozen_time: Math.floor(Date.now() / 1000) - 7200,
-  });
-  const customer = await stripe.customers.create({
-    test_clock: clock.id,
-    payment_method: "pm_card_visa",
-    invoice_settings: { default_payment_method: "pm_card_visa" },
-    metadata: { organization_id: organization.id },
-  });
-  await admin.rpc("attach_stripe_customer", {
-    p_organization_id: organization.id,
-    p_stripe_customer_id: customer.id,
-    p_actor: organization.clerkId,
-  }).throwOnError();
-  const { data: [price] } = await stripe.prices.list({ lookup_keys: ["seatkeeper_pro_monthly"] });
-  const { id } = await losingEvents(clients, customer.id, () =>
-    stripe.subscriptions.create({
-      customer: customer.id,
-      items: [{ price: price?.id ?? "", quantity: 5 }],
-      metadata: { organization_id: organization.id, plan: "pro", billing_period: "monthly" },
-    }));
+  const { id } = await buyUnheard(clients, organization);
   assert.equal((await numbersOf(sql, organization)).limit, 0);
   // As if no sweep had looked for events yet: those before have seen to the last two hours.
   await sql`delete from private.sync_runs`;

@@ -28,6 +28,39 @@ export interface Success<Data> {
   readonly data: Data;
 }
 
+/** What a sweep answers. */
+export interface Report {
+  readonly organizations: number;
+  readonly failed: number;
+  readonly drift: Readonly<Record<string, number>>;
+  readonly recoveredEvents: number;
+  readonly more: boolean;
+}
+
+/** Calls for a sweep as the scheduler does, whatever comes of it. */
+export function callSweep(
+  clients: Clients,
+  limit?: number,
+  base: string = functionsOf(clients),
+): Promise<Answer<Success<Report>>> {
+  return callFunction(base, "sync-seats", {
+    headers: { apikey: clients.env.SUPABASE_SECRET_KEY },
+    body: { sweep: true, ...(limit === undefined ? {} : { limit }) },
+  });
+}
+
+/** Sweeps. */
+export async function sweepAll(
+  clients: Clients,
+  limit?: number,
+  base?: string,
+): Promise<Report> {
+  const { status, body } = await callSweep(clients, limit, base);
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(body.success, true);
+  return body.data;
+}
+
 /** Calls `sync-seats` as an organization's admin, whatever comes of it. */
 export function callSync(
   clients: Clients,
