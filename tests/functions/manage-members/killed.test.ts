@@ -6,7 +6,8 @@ import { atEach, type Point, pointsOf, watch } from "../killing.ts";
 import { addMembers, type Organization, settled, withoutClerkWebhooks } from "../organizations.ts";
 import { only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
-import { requestToJoin } from "./joining.ts";
+import { codeOf, createApplicant, requestToJoin, tryCode } from "./joining.ts";
+import { ROUTES } from "./routes.ts";
 import {
   askToInvite,
   assertAgreement,
@@ -29,6 +30,8 @@ type Call = (base?: string) => Promise<Answer>;
 /** What the process is at when it is killed. */
 interface Deed {
   readonly what: string;
+  /** As in `ROUTES`, or of no organization. */
+  readonly route: string;
   /** Prepares a team for it; resolves to the call. */
   prepare(team: Organization): Promise<Call>;
   /** What stands before, and once it is done: members and invitations. */
@@ -41,6 +44,7 @@ interface Deed {
 const DEEDS: readonly Deed[] = [
   {
     what: "an invitation of many",
+    route: "POST invitations",
     prepare(team) {
       const people = newAddresses(13);
       return Promise.resolve((base) => askToInvite(clients, team, people, "", base));
@@ -50,6 +54,7 @@ const DEEDS: readonly Deed[] = [
   },
   {
     what: "a sending again",
+    route: "POST invitations/:id/resend",
     async prepare(team) {
       const id = await inviteOne(clients, team);
       return (base) => callMembers(clients, team, "POST", `/invitations/${id}/resend`, {}, base);
@@ -61,6 +66,7 @@ const DEEDS: readonly Deed[] = [
   },
   {
     what: "a revocation",
+    route: "DELETE invitations/:id",
     async prepare(team) {
       const id = await inviteOne(clients, team);
       return (base) => callMembers(clients, team, "DELETE", `/invitations/${id}`, {}, base);
@@ -70,6 +76,7 @@ const DEEDS: readonly Deed[] = [
   },
   {
     what: "an approval",
+    route: "POST join-requests/:id/approve",
     async prepare(team) {
       const { id } = await requestToJoin(clients, team);
       return (base) => callMembers(clients, team, "POST", `/join-requests/${id}/approve`, {}, base);
@@ -79,6 +86,7 @@ const DEEDS: readonly Deed[] = [
   },
   {
     what: "a removal",
+    route: "DELETE members/:userId",
     async prepare(team) {
       const [userId] = await addMembers(clients, team, 1);
       return (base) => callMembers(clients, team, "DELETE", `/members/${userId}`, {}, base);
@@ -88,6 +96,7 @@ const DEEDS: readonly Deed[] = [
   },
   {
     what: "a change of role",
+    route: "PATCH members/:userId",
     async prepare(team) {
       const [userId] = await addMembers(clients, team, 1);
       const body = { role: "org:admin" };
@@ -96,7 +105,45 @@ const DEEDS: readonly Deed[] = [
     before: [2, 0],
     after: [2, 0],
   },
+  {
+    what: "a rejection",
+    route: "POST join-requests/:id/reject",
+    async prepare(team) {
+      const { id } = await requestToJoin(clients, team);
+      return (base) => callMembers(clients, team, "POST", `/join-requests/${id}/reject`, {}, base);
+    },
+    before: [1, 0],
+    after: [1, 0],
+  },
+  {
+    what: "another join code",
+    route: "POST join-code",
+    prepare: (team) =>
+      Promise.resolve((base) => callMembers(clients, team, "POST", "/join-code", {}, base)),
+    before: [1, 0],
+    after: [1, 0],
+  },
+  {
+    what: "a request to join",
+    route: "POST join-requests of no organization",
+    async prepare(team) {
+      const [applicant, code] = await Promise.all([
+        createApplicant(clients),
+        codeOf(clients, team),
+      ]);
+      return (base) => tryCode(clients, applicant, code, base);
+    },
+    before: [1, 0],
+    after: [1, 0],
+  },
 ];
+
+Deno.test("every route that writes is killed below", () => {
+  const routes = DEEDS.map(({ route }) => route);
+  for (const { method, name } of ROUTES) {
+    assert(method === "GET" || routes.includes(`${method} ${name}`), `${method} ${name}`);
+  }
+});
 
 /**
  * Calls a process of its own, which is killed at a point if one is given; Clerk's webhooks are lost.
@@ -160,6 +207,7 @@ Deno.test("500 people are invited, killed at random: all agree after one sweep",
   const people = newAddresses(500);
   const deed: Deed = {
     what: "500 people",
+    route: "POST invitations",
     prepare: (team) => Promise.resolve((base) => askToInvite(clients, team, people, "", base)),
     before: [1, 0],
     after: [1, 500],

@@ -7,6 +7,7 @@ import { addFault, HOLDUP_MS } from "../requests.ts";
 import { withFunction } from "../served_function.ts";
 import { type Agreement, assertAgreement, loseWebhooks, sweep } from "./agreement.ts";
 import { type Judge, withProxy } from "./proxy.ts";
+import { nameOf, ROUTES } from "./routes.ts";
 import {
   callSeats,
   change,
@@ -79,6 +80,18 @@ const DEEDS: readonly Deed[] = [
     after: { ...BOUGHT, invoices: 1 },
   },
 ];
+
+/** Routes that write nothing of ours: there is nothing to be left half done. */
+const HARMLESS = ["POST /preview", "POST /portal"];
+
+Deno.test("every route that writes is killed below", () => {
+  const killed: string[] = DEEDS.map(({ wish }) =>
+    wish === undefined ? "DELETE /scheduled-change" : "POST /change"
+  );
+  const others = ROUTES.filter(({ method }) => method !== "GET").map(nameOf)
+    .filter((name) => !killed.includes(name));
+  assert.deepEqual(others, HARMLESS);
+});
 
 /** What the process is told. */
 function deedOf({ wish }: Deed, subscriber: Subscriber): Run {
