@@ -15,7 +15,8 @@ import {
 import { createSubscriber, seatsOf, type Subscriber } from "../functions/manage-seats/seats.ts";
 import { createOrganization, type Organization } from "../functions/organizations.ts";
 import { numbersOf } from "../functions/rows.ts";
-import { syncUntilAgreed } from "../functions/sync-seats/sync.ts";
+import { lapseLease } from "../functions/sync-seats/drifted.ts";
+import { callSweep, syncUntilAgreed } from "../functions/sync-seats/sync.ts";
 import { newDataPath } from "../local/stack/dev_stack.ts";
 import { assertInvariants } from "../simulation/invariants.ts";
 import type { CrashingDatabase } from "./crashing_database.ts";
@@ -29,6 +30,7 @@ const SEATS = 21;
 const INVITED = 30;
 const MEMBERS = 16;
 const CHANGES = 6;
+const SWEEPS = 4;
 
 /** After so many deeds Postgres crashes, or all connections of the Data API are terminated. */
 const DEEDS_BETWEEN = 10;
@@ -80,11 +82,21 @@ function terminateAll(operator: LastingClient): Promise<unknown> {
   );
 }
 
+type Deed = () => Promise<unknown>;
+
+/** Several lists as one, in which each is spread over the whole. */
+function mixed(lists: readonly (readonly Deed[])[]): Deed[] {
+  return lists
+    .flatMap((deeds) => deeds.map((deed, n) => ({ deed, at: n / deeds.length })))
+    .sort((one, other) => one.at - other.at)
+    .map(({ deed }) => deed);
+}
+
 /** Has all deeds done, several at a time; after some, one of the callers lets the database break. */
-async function doAll(deeds: (() => Promise<unknown>)[], disturb: (n: number) => Promise<unknown>) {
+async function doAll(deeds: Deed[], disturb: (n: number) => Promise<unknown>): Promise<void> {
   let done = 0;
   const call = async () => {
-    for (let deed = deeds.pop(); deed !== undefined; deed = deeds.pop()) {
+    for (let deed = deeds.shift(); deed !== undefined; deed = deeds.shift()) {
       await deed();
       done++;
       if (done % DEEDS_BETWEEN === 0) await disturb(done / DEEDS_BETWEEN);
@@ -102,6 +114,12 @@ async function delivered(control: EmulatorControl, contains: string): Promise<Se
   const deliveries = await control.deliveries({ contains });
   assert(deliveries.every(({ state }) => state === "delivered"), "A webhook was given up");
   return new Set(deliveries.flatMap(({ attempts }) => attempts.map(({ status }) => status)));
+}
+
+/** Sweeps once: what cannot be compared now is left to the next sweep. */
+async function sweepOnce(clients: Clients): Promise<void> {
+  const answer = await callSweep(clients);
+  if (answer.status !== 200) assertRefused(answer, 503, "database_unavailable");
 }
 
 /** Asserts that in the end those are invited who were told so, and as many as there are seats. */
@@ -145,20 +163,26 @@ async function play(stack: Stack): Promise<void> {
   const operator = new LastingClient(database);
 
   const changes = Array.from({ length: CHANGES }, () => () => addSeat(clients, subscriber));
-  await doAll([
-    // One after the other: each sees what the last one has made.
-    async () => {
-      for (const change of changes) await change();
-    },
-    ...Array.from({ length: MEMBERS }, () => () => clerk.addMember(joined.clerkId)),
-    ...newAddresses(INVITED).map((email) => () => inviteAtLast(clients, team, email, answers)),
-  ], (n) => n % 2 === 1 ? database.crash() : terminateAll(operator));
+  await doAll(
+    mixed([
+      // One after the other: each sees what the last one has made.
+      [async () => {
+        for (const change of changes) await change();
+      }],
+      Array.from({ length: SWEEPS }, () => () => sweepOnce(clients)),
+      Array.from({ length: MEMBERS }, () => () => clerk.addMember(joined.clerkId)),
+      newAddresses(INVITED).map((email) => () => inviteAtLast(clients, team, email, answers)),
+    ]),
+    (n) => n % 2 === 1 ? database.crash() : terminateAll(operator),
+  );
   await operator.close();
 
   const told = [
     await delivered(clerk.control, joined.clerkId),
     await delivered(stripeControl, subscriber.subscriptionId),
   ];
+  // A sweep that has lost the database cannot give its leases back.
+  for (const organization of [team, joined, subscriber]) await lapseLease(clients, organization);
   for (const statuses of told) {
     assert.deepEqual([...statuses].filter((status) => status !== 200 && status !== 503), []);
   }
