@@ -1,6 +1,6 @@
 import { askToInvite, callMembers } from "../functions/manage-members/team.ts";
+import { clerkFact } from "./clerk_deeds.ts";
 import {
-  deleted,
   invited,
   joined,
   left,
@@ -144,27 +144,6 @@ export function leave(n: number, how: "leaves" | "is removed"): Deed {
   };
 }
 
-/** Somebody is added, or invited, in Clerk's own screens or past them, whatever the limit. */
-export function addInClerk(how: "member" | "invitation", role: Role = "member"): Deed {
-  const takesSeat = role === "member" ? "" : ` as ${role}`;
-  return clerkFact(
-    `a ${how} in Clerk's screens${takesSeat}`,
-    ({ deleted }) => !deleted,
-    () => "",
-    async (world, _, person) => {
-      const { clients: { clerk }, organization: { clerkId } } = world;
-      if (how === "invitation") return void await clerk.invite(clerkId, person, ROLES[role]);
-      const { id: userId } = await clerk.createUser({ email: person });
-      world.users.set(person, userId);
-      await clerk.addMember(clerkId, { userId, role: ROLES[role] });
-    },
-    (state, _, person) => {
-      const at = placed(state, person, role);
-      return how === "member" ? joined(at, person) : invited(at, [person]);
-    },
-  );
-}
-
 /** Somebody other than the owner becomes an auditor, or an auditor a member. */
 export function changeRole(n: number, role: Role, how: "by an admin" | "in Clerk"): Deed {
   const others = ({ members, seatless }: State) =>
@@ -194,40 +173,6 @@ export function changeRole(n: number, role: Role, how: "by an admin" | "in Clerk
     makesSense: (state) => others(state).length > 0,
     isFact: how === "in Clerk",
     prepare,
-  };
-}
-
-/** The organization is deleted in Clerk. */
-export function remove(): Deed {
-  return clerkFact(
-    "the organization is deleted",
-    ({ deleted }) => !deleted,
-    () => "",
-    async ({ clients, organization }) => {
-      await clients.clerk.client.organizations.deleteOrganization(organization.clerkId);
-    },
-    deleted,
-  );
-}
-
-/** A fact at Clerk's, about somebody who is there or somebody new, and what follows from it. */
-function clerkFact(
-  name: string,
-  makesSense: (state: State) => boolean,
-  who: (state: State) => string,
-  happen: (world: World, person: string, newcomer: string) => Promise<void>,
-  follow: (state: State, person: string, newcomer: string) => State,
-): Deed {
-  return {
-    name,
-    makesSense,
-    isFact: true,
-    prepare: (world, { state }) =>
-      Promise.resolve(async () => {
-        const [person, newcomer] = [who(state), world.newAddress()];
-        await happen(world, person, newcomer);
-        return factOutcome(follow(state, person, newcomer));
-      }),
   };
 }
 

@@ -77,7 +77,7 @@ export function weathers(near: Provider): fc.Arbitrary<Weather> {
     isDone: fc.boolean(),
   });
   return fc.oneof(
-    { weight: 9, arbitrary: calm },
+    { weight: 12, arbitrary: calm },
     { weight: 8, arbitrary: webhooks },
     { weight: 2, arbitrary: rough },
     { weight: 1, arbitrary: crash },
