@@ -69,8 +69,8 @@ export class Step implements fc.AsyncCommand<Model, World> {
 
   toString(): string {
     const { kind, ...details } = this.#weather();
-    const told = Object.values(details).join(" ");
-    return kind === "calm" ? this.deed.name : `${this.deed.name} [${kind} ${told}]`;
+    const told = [kind, ...Object.values(details)].filter((one) => one !== undefined).join(" ");
+    return kind === "calm" ? this.deed.name : `${this.deed.name} [${told}]`;
   }
 
   #weather(): Weather {
