@@ -7,10 +7,23 @@ const origins = list.pipe(
   z.array(z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin)),
 );
 
+const keysByName = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue("This is not JSON");
+    return z.NEVER;
+  }
+}).pipe(z.record(z.string(), z.string().min(1)));
+
 const requestsPerSecond = z.coerce.number().positive();
 
 /** Every setting that a function may read, as its secrets and the platform give it. */
 const settings = {
+  /** The project's own address. Supabase sets it. */
+  SUPABASE_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
+  /** The project's secret keys, by name. Supabase sets them. */
+  SUPABASE_SECRET_KEYS: keysByName,
   /** Where Checkout returns to, and the first allowed return origin. */
   SITE_URL: z.url({ protocol: /^https?$/ }),
   /** Further origins that Checkout may return to, comma separated. */
