@@ -1,4 +1,6 @@
 import type * as z from "zod";
+import { toJson } from "./database.ts";
+import type { Json } from "./database.types.ts";
 import { ApiError, type ErrorDetails } from "./errors.ts";
 
 /** The largest webhook body: Stripe's and Clerk's stay far below. */
@@ -41,12 +43,24 @@ export async function readText(request: Request, limit: number): Promise<string>
  *
  * @throws {ApiError} `invalid_json` (400).
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string): Json {
   try {
     return JSON.parse(text);
   } catch {
     throw ApiError.of("invalid_json", "The body is not valid JSON.");
   }
+}
+
+/**
+ * Parses JSON as the database can take it (`toJson()`), for which there is only something to do where
+ * a character is escaped.
+ *
+ * @throws {ApiError} `invalid_json` (400).
+ */
+export function parseFact(text: string): Json {
+  const fact = parseJson(text);
+  const isMended = text.includes("\\u") && typeof fact === "object" && fact !== null;
+  return isMended ? toJson(fact) : fact;
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { ClerkClient } from "@clerk/backend";
 import * as z from "zod";
-import { parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import { pushClerkLimit } from "../_shared/clerk_limit.ts";
-import { answerOf, type ServiceClient, toJson } from "../_shared/database.ts";
+import { answerOf, type ServiceClient } from "../_shared/database.ts";
 import { log } from "../_shared/log.ts";
-import { parseEvent } from "./event.ts";
+import { checkEvent } from "./event.ts";
 import { verifySignature } from "./signature.ts";
 
 /** What the handler works with. */
@@ -33,12 +33,13 @@ export function createHandler({ secrets, database, clerk }: Dependencies): Handl
   return withBoundary("clerk-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     const messageId = verifySignature(secrets, request.headers, body);
-    const event = parseEvent(parseJson(body));
+    const event = parseFact(body);
+    checkEvent(event);
 
     const applied = outcome.parse(
       await answerOf(database.rpc("apply_clerk_event", {
         p_message_id: messageId,
-        p_event: toJson(event),
+        p_event: event,
       })),
     );
     if (applied.alert) {

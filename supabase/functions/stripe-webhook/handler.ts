@@ -1,11 +1,11 @@
 import type { ClerkClient } from "@clerk/backend";
 import type Stripe from "stripe";
 import * as z from "zod";
-import { parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import { pushClerkLimit } from "../_shared/clerk_limit.ts";
-import { type ServiceClient, toJson } from "../_shared/database.ts";
+import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { log } from "../_shared/log.ts";
 import { applyStripeEvent, readSubscription } from "../_shared/stripe_events.ts";
@@ -21,7 +21,7 @@ export interface Dependencies {
 }
 
 // Made once: a schema costs more to make than to use.
-const envelope = z.looseObject({ id: z.string(), type: z.string(), created: z.int() });
+const envelope = z.object({ id: z.string(), type: z.string(), created: z.int() });
 
 /**
  * `POST` of an event by Stripe → `{ received: true, outcome }` once it is committed. Errors of ours
@@ -31,14 +31,11 @@ export function createHandler({ secrets, database, stripe, clerk }: Dependencies
   return withBoundary("stripe-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     await verifySignature(stripe, secrets, request.headers.get("stripe-signature"), body);
-    const event = envelope.safeParse(parseJson(body));
+    const fact = parseFact(body);
+    const event = envelope.safeParse(fact);
     if (!event.success) throw ApiError.of("invalid_event", "This is not an event of Stripe's.");
 
-    const applied = await applyStripeEvent(
-      database,
-      toJson(event.data),
-      (id) => readSubscription(stripe, id),
-    );
+    const applied = await applyStripeEvent(database, fact, (id) => readSubscription(stripe, id));
     if (applied.alert !== undefined || applied.reason === "unknown_customer") {
       log(applied.alert === undefined ? "warn" : "alert", applied.alert ?? "unknown_customer", {
         function: "stripe-webhook",
