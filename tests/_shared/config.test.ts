@@ -126,3 +126,29 @@ for (const value of ["hunter2", "ftp://hunter2.example", "javascript:hunter2", "
     }
   });
 }
+
+Deno.test("readConfig() reads the project's keys by name, the first one as the default", () => {
+  const keys = (text: string) =>
+    reading(
+      { SUPABASE_SECRET_KEYS: text },
+      () => readConfig("SUPABASE_SECRET_KEYS").SUPABASE_SECRET_KEYS,
+    );
+  assert.deepEqual(keys('{"a":"one","default":"two"}'), { a: "one", default: "two" });
+  assert.deepEqual(keys('{"a":"one","b":"two"}'), { a: "one", b: "two", default: "one" });
+});
+
+Deno.test("readConfig() refuses keys that are none, without giving them away", () => {
+  for (
+    const text of ["sb_secret_x", "{}", '["sb_secret_x"]', '{"default":""}', '{"default":7}', ""]
+  ) {
+    const refusal = refusalOf({ SUPABASE_SECRET_KEYS: text }, "SUPABASE_SECRET_KEYS");
+    assert.equal(refusal, "Missing or malformed settings: SUPABASE_SECRET_KEYS", text);
+  }
+});
+
+Deno.test("readConfig() takes the project's address with and without a slash at its end", () => {
+  for (const SUPABASE_URL of ["https://ref.supabase.co", "https://ref.supabase.co/"]) {
+    const config = reading({ SUPABASE_URL }, () => readConfig("SUPABASE_URL"));
+    assert.deepEqual(config, { SUPABASE_URL: "https://ref.supabase.co" });
+  }
+});

@@ -14,7 +14,12 @@ const keysByName = z.string().transform((text, context): unknown => {
     context.addIssue("This is not JSON");
     return z.NEVER;
   }
-}).pipe(z.record(z.string(), z.string().min(1)));
+}).pipe(z.record(z.string(), z.string().min(1))).transform((keys, context) => {
+  const standard = keys["default"] ?? Object.values(keys)[0];
+  if (standard !== undefined) return { ...keys, default: standard };
+  context.addIssue("There is no key");
+  return z.NEVER;
+});
 
 const requestsPerSecond = z.coerce.number().positive();
 
@@ -22,7 +27,7 @@ const requestsPerSecond = z.coerce.number().positive();
 const settings = {
   /** The project's own address. Supabase sets it. */
   SUPABASE_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
-  /** The project's secret keys, by name. Supabase sets them. */
+  /** The project's secret keys, by name; without a default one it is the first. Supabase sets them. */
   SUPABASE_SECRET_KEYS: keysByName,
   /** Where Checkout returns to, and the first allowed return origin. */
   SITE_URL: z.url({ protocol: /^https?$/ }),

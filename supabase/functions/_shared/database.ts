@@ -1,5 +1,4 @@
 import { PostgrestClient, type PostgrestSingleResponse } from "@supabase/postgrest-js";
-import type { SupabaseEnv } from "@supabase/server";
 import { readConfig } from "./config.ts";
 import type { Database, Json } from "./database.types.ts";
 import { ApiError, type ErrorDetails } from "./errors.ts";
@@ -8,20 +7,15 @@ import { ApiError, type ErrorDetails } from "./errors.ts";
 export type ServiceClient = PostgrestClient<Database>;
 
 /**
- * The project's keys where Supabase gives them as it did before there were publishable and secret
- * keys: as anonymous and service role key. Otherwise nothing, since the library finds them by itself.
+ * The project's secret keys, by name. Older projects have a service role key instead.
+ *
+ * @throws {Error} which names the setting when it is missing or malformed.
  */
-export function legacyKeys(): Partial<SupabaseEnv> {
-  const anonymous = Deno.env.get("SUPABASE_ANON_KEY");
-  const serviceRole = Deno.env.get("SUPABASE_SERVICE_ROLE_KEY");
-  return {
-    ...(Deno.env.has("SUPABASE_PUBLISHABLE_KEYS") || anonymous === undefined
-      ? {}
-      : { publishableKeys: { default: anonymous } }),
-    ...(Deno.env.has("SUPABASE_SECRET_KEYS") || serviceRole === undefined
-      ? {}
-      : { secretKeys: { default: serviceRole } }),
-  };
+export function secretKeys(): Record<string, string> & { readonly default: string } {
+  const older = Deno.env.get("SUPABASE_SERVICE_ROLE_KEY");
+  return Deno.env.has("SUPABASE_SECRET_KEYS") || older === undefined
+    ? readConfig("SUPABASE_SECRET_KEYS").SUPABASE_SECRET_KEYS
+    : { default: older };
 }
 
 /**
@@ -33,21 +27,11 @@ export function legacyKeys(): Partial<SupabaseEnv> {
  */
 export function connectDatabase(): ServiceClient {
   const { SUPABASE_URL } = readConfig("SUPABASE_URL");
-  const key = secretKey();
+  const { default: key } = secretKeys();
   return new PostgrestClient<Database>(`${SUPABASE_URL}/rest/v1`, {
     schema: "public",
     headers: { apikey: key, Authorization: `Bearer ${key}` },
   });
-}
-
-/** The secret key named `default`, or else the first one. */
-function secretKey(): string {
-  const older = legacyKeys().secretKeys?.["default"];
-  if (older !== undefined) return older;
-  const { SUPABASE_SECRET_KEYS } = readConfig("SUPABASE_SECRET_KEYS");
-  const key = SUPABASE_SECRET_KEYS["default"] ?? Object.values(SUPABASE_SECRET_KEYS)[0];
-  if (key === undefined) throw new Error("Missing or malformed settings: SUPABASE_SECRET_KEYS");
-  return key;
 }
 
 /**

@@ -1,7 +1,6 @@
-import { withSupabase } from "@supabase/server";
 import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { connectDatabase } from "../_shared/database.ts";
 import { createHandler } from "./handler.ts";
 
 const config = readConfig("CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_SECRET_KEY", "CLERK_API_URL");
@@ -11,9 +10,4 @@ const handler = createHandler({
   clerk: connectClerk(config),
 });
 
-export default {
-  fetch: withSupabase(
-    { auth: "none", cors: "disabled", env: legacyKeys() },
-    (request) => handler(request),
-  ),
-};
+export default { fetch: handler };

@@ -1,6 +1,6 @@
-import { withSupabase } from "@supabase/server";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { withCors } from "../_shared/cors.ts";
+import { connectDatabase } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -18,6 +18,4 @@ const handler = createHandler({
   stripe: connectStripe(config),
 });
 
-export default {
-  fetch: withSupabase({ auth: "none", env: legacyKeys() }, (request) => handler(request)),
-};
+export default { fetch: withCors(handler) };

@@ -1,5 +1,5 @@
-import { withSupabase } from "@supabase/server";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { connectDatabase } from "../_shared/database.ts";
+import { hasSecretKey } from "../_shared/secret_key.ts";
 import { createHandler } from "./handler.ts";
 
 const database = connectDatabase();
@@ -9,9 +9,6 @@ const handle = {
 };
 
 export default {
-  fetch: withSupabase(
-    { auth: ["secret:*", "none"], cors: "disabled", env: legacyKeys() },
-    (request, { authMode }) =>
-      authMode === "secret" ? handle.secret(request) : handle.none(request),
-  ),
+  fetch: async (request: Request) =>
+    await hasSecretKey(request) ? await handle.secret(request) : await handle.none(request),
 };

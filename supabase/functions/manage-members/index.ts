@@ -1,7 +1,7 @@
-import { withSupabase } from "@supabase/server";
 import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { withCors } from "../_shared/cors.ts";
+import { connectDatabase } from "../_shared/database.ts";
 import { createHandler } from "./handler.ts";
 
 const config = readConfig(
@@ -16,6 +16,4 @@ const handler = createHandler({
   clerk: connectClerk(config),
 });
 
-export default {
-  fetch: withSupabase({ auth: "none", env: legacyKeys() }, (request) => handler(request)),
-};
+export default { fetch: withCors(handler) };

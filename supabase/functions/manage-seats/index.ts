@@ -1,8 +1,7 @@
-import { withSupabase } from "@supabase/server";
-import { corsHeaders } from "@supabase/supabase-js/cors";
 import { alertWith } from "../_shared/alerts.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { withCors } from "../_shared/cors.ts";
+import { connectDatabase } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -23,15 +22,5 @@ const handler = createHandler({
   now: Date.now,
 });
 
-// Supabase's own, and the key that a browser sends with a change.
-const headers = {
-  ...corsHeaders,
-  "Access-Control-Allow-Headers": `${corsHeaders["Access-Control-Allow-Headers"]}, idempotency-key`,
-};
-
-export default {
-  fetch: withSupabase(
-    { auth: "none", cors: { headers }, env: legacyKeys() },
-    (request) => handler(request),
-  ),
-};
+// Beside Supabase's own, the key that a browser sends with a change.
+export default { fetch: withCors(handler, "idempotency-key") };

@@ -1,9 +1,10 @@
-import { withSupabase } from "@supabase/server";
 import { alertWith } from "../_shared/alerts.ts";
 import { clerkRateLimit, connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
-import { connectDatabase, legacyKeys } from "../_shared/database.ts";
+import { withCors } from "../_shared/cors.ts";
+import { connectDatabase } from "../_shared/database.ts";
 import { connectStripe } from "../_shared/stripe.ts";
+import { hasSecretKey } from "../_shared/secret_key.ts";
 import { createHandler } from "./handler.ts";
 import { Pace } from "./pace.ts";
 
@@ -35,9 +36,7 @@ const handle = {
 };
 
 export default {
-  fetch: withSupabase(
-    { auth: ["secret:*", "none"], env: legacyKeys() },
-    (request, { authMode }) =>
-      authMode === "secret" ? handle.secret(request) : handle.none(request),
+  fetch: withCors(async (request) =>
+    await hasSecretKey(request) ? await handle.secret(request) : await handle.none(request)
   ),
 };
