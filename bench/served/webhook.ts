@@ -3,9 +3,9 @@ import { createHandler as createClerkHandler } from "../../supabase/functions/cl
 import { verifySignature as verifyClerk } from "../../supabase/functions/clerk-webhook/signature.ts";
 import { createHandler as createStripeHandler } from "../../supabase/functions/stripe-webhook/handler.ts";
 import { verifySignature as verifyStripe } from "../../supabase/functions/stripe-webhook/signature.ts";
-import { connectClerk } from "../../supabase/functions/_shared/clerk.ts";
 import { readConfig } from "../../supabase/functions/_shared/config.ts";
 import { connectDatabase } from "../../supabase/functions/_shared/database.ts";
+import { limitPusher } from "../../supabase/functions/_shared/limit_pusher.ts";
 import { connectStripe } from "../../supabase/functions/_shared/stripe.ts";
 
 /*
@@ -23,19 +23,19 @@ const config = readConfig(
   "CLERK_WEBHOOK_SIGNING_SECRET",
 );
 const database = connectDatabase();
-const clerk = connectClerk(config);
+const pushLimit = limitPusher(database, config);
 const stripe = connectStripe(config);
 const secrets = config.STRIPE_WEBHOOK_SECRET;
 const clerkSecrets = config.CLERK_WEBHOOK_SIGNING_SECRET;
 
 const routes: Readonly<Record<string, (request: Request) => Promise<Response>>> = {
-  "/stripe/handler": createStripeHandler({ secrets, database, stripe, clerk }),
+  "/stripe/handler": createStripeHandler({ secrets, database, stripe, pushLimit }),
   "/stripe/signature": async (request) => {
     const header = request.headers.get("stripe-signature");
     await verifyStripe(stripe, secrets, header, await request.text());
     return Response.json({ received: true });
   },
-  "/clerk/handler": createClerkHandler({ secrets: clerkSecrets, database, clerk }),
+  "/clerk/handler": createClerkHandler({ secrets: clerkSecrets, database, pushLimit }),
   "/clerk/signature": async (request) => {
     verifyClerk(clerkSecrets, request.headers, await request.text());
     return Response.json({ received: true });

@@ -1,10 +1,9 @@
-import type { ClerkClient } from "@clerk/backend";
 import * as z from "zod";
 import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
-import { pushClerkLimit } from "../_shared/clerk_limit.ts";
 import { answerOf, type ServiceClient } from "../_shared/database.ts";
+import type { PushLimit } from "../_shared/limit_pusher.ts";
 import { log } from "../_shared/log.ts";
 import { checkEvent } from "./event.ts";
 import { verifySignature } from "./signature.ts";
@@ -14,7 +13,7 @@ export interface Dependencies {
   /** Signing secrets; with none the endpoint is closed. */
   readonly secrets: readonly string[];
   readonly database: ServiceClient;
-  readonly clerk: ClerkClient;
+  readonly pushLimit: PushLimit;
 }
 
 const outcome = z.object({
@@ -29,7 +28,7 @@ const outcome = z.object({
  * committed. What an event does is decided by the database (`apply_clerk_event`), in one round
  * trip. Errors of ours are 5xx, so that Svix delivers again.
  */
-export function createHandler({ secrets, database, clerk }: Dependencies): Handler {
+export function createHandler({ secrets, database, pushLimit }: Dependencies): Handler {
   return withBoundary("clerk-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     const messageId = verifySignature(secrets, request.headers, body);
@@ -51,7 +50,7 @@ export function createHandler({ secrets, database, clerk }: Dependencies): Handl
       });
     }
     if (applied.pushLimit === true && applied.organizationId) {
-      inBackground(pushClerkLimit({ database, clerk }, applied.organizationId));
+      inBackground(pushLimit(applied.organizationId));
     }
     return Response.json({ received: true, outcome: applied.outcome });
   });

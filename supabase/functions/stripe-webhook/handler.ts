@@ -1,12 +1,11 @@
-import type { ClerkClient } from "@clerk/backend";
 import type Stripe from "stripe";
 import * as z from "zod";
 import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
-import { pushClerkLimit } from "../_shared/clerk_limit.ts";
 import type { ServiceClient } from "../_shared/database.ts";
 import { ApiError } from "../_shared/errors.ts";
+import type { PushLimit } from "../_shared/limit_pusher.ts";
 import { log } from "../_shared/log.ts";
 import { applyStripeEvent, readSubscription } from "../_shared/stripe_events.ts";
 import { verifySignature } from "./signature.ts";
@@ -17,7 +16,7 @@ export interface Dependencies {
   readonly secrets: readonly string[];
   readonly database: ServiceClient;
   readonly stripe: Stripe;
-  readonly clerk: ClerkClient;
+  readonly pushLimit: PushLimit;
 }
 
 // Made once: a schema costs more to make than to use.
@@ -27,7 +26,7 @@ const envelope = z.object({ id: z.string(), type: z.string(), created: z.int() }
  * `POST` of an event by Stripe → `{ received: true, outcome }` once it is committed. Errors of ours
  * are 5xx, so that Stripe delivers again.
  */
-export function createHandler({ secrets, database, stripe, clerk }: Dependencies): Handler {
+export function createHandler({ secrets, database, stripe, pushLimit }: Dependencies): Handler {
   return withBoundary("stripe-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     await verifySignature(stripe, secrets, request.headers.get("stripe-signature"), body);
@@ -45,7 +44,7 @@ export function createHandler({ secrets, database, stripe, clerk }: Dependencies
       });
     }
     if (applied.pushLimit === true && applied.organizationId !== undefined) {
-      inBackground(pushClerkLimit({ database, clerk }, applied.organizationId));
+      inBackground(pushLimit(applied.organizationId));
     }
     return Response.json({ received: true, outcome: applied.outcome, reason: applied.reason });
   });

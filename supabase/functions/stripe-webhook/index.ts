@@ -1,6 +1,6 @@
-import { connectClerk } from "../_shared/clerk.ts";
 import { readConfig } from "../_shared/config.ts";
 import { connectDatabase } from "../_shared/database.ts";
+import { limitPusher } from "../_shared/limit_pusher.ts";
 import { connectStripe } from "../_shared/stripe.ts";
 import { createHandler } from "./handler.ts";
 
@@ -11,11 +11,12 @@ const config = readConfig(
   "CLERK_SECRET_KEY",
   "CLERK_API_URL",
 );
+const database = connectDatabase();
 const handler = createHandler({
   secrets: config.STRIPE_WEBHOOK_SECRET,
-  database: connectDatabase(),
+  database,
   stripe: connectStripe(config),
-  clerk: connectClerk(config),
+  pushLimit: limitPusher(database, config),
 });
 
 export default { fetch: handler };
