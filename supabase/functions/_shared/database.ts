@@ -4,7 +4,7 @@ import type { Database, Json } from "./database.types.ts";
 import { ApiError, type ErrorDetails } from "./errors.ts";
 
 /** The Data API, as the role that may call the writing functions. */
-export type ServiceClient = PostgrestClient<Database>;
+export type ServiceClient = Pick<PostgrestClient<Database>, "from" | "rpc">;
 
 /**
  * The project's secret keys, by name. Older projects have a service role key instead.
