@@ -4,9 +4,12 @@ import postgres from "postgres";
 /** What the driver makes of its options, and takes in their place. */
 export type ConnectionOptions = postgres.Sql["options"];
 
-/** What the driver and the system call it when a connection is lost, or there is none to be had. */
+/**
+ * What the driver, the system and Postgres call it when a connection is lost, or there is none to be
+ * had: 57P01 to 57P03 while it shuts down, has crashed, or starts (PostgreSQL: error codes).
+ */
 const LOST =
-  /^(CONNECTION_(CLOSED|DESTROYED|ENDED)|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE)$/;
+  /^(CONNECTION_(CLOSED|DESTROYED|ENDED)|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|57P0[123])$/;
 
 /**
  * Opens one connection, with its first query, and never another one in its place. The driver takes a
