@@ -91,18 +91,20 @@ async function inTime(holding: Promise<void>): Promise<void> {
   await Promise.race([holding, promise]).finally(() => clearTimeout(timer));
 }
 
-/** All points at which a process can be killed that sends these requests. */
+/**
+ * The points at which a process can be killed that sends these requests: before and after each, where
+ * somebody has the time (RACE_ROUNDS). Otherwise before the first and after each one, since after one
+ * is as good as before the next.
+ */
 export function pointsOf(requests: readonly string[]): Point[] {
-  return requests.flatMap((request): Point[] => [
-    { request, verdict: "hold" },
-    { request, verdict: "hold_answer" },
-  ]);
+  const before = IS_LONG ? requests : requests.slice(0, 1);
+  return [
+    ...before.map((request): Point => ({ request, verdict: "hold" })),
+    ...requests.map((request): Point => ({ request, verdict: "hold_answer" })),
+  ];
 }
 
-/**
- * Those points, where somebody has the time (RACE_ROUNDS), otherwise some: one after each kind of
- * request, which is as good as one before the next.
- */
+/** All those points where somebody has the time, otherwise one after each kind of request. */
 export function somePointsOf(requests: readonly string[]): Point[] {
   if (IS_LONG) return pointsOf(requests);
   return [...new Set(requests.map(kindOf))].map((request) => ({ request, verdict: "hold_answer" }));
