@@ -156,7 +156,25 @@ for (const deed of DEEDS) {
   });
 }
 
+/** Asserts that after a kill the same click again does what was wished, once, and leaves nothing. */
+async function assertGoesOn(deed: Deed, point: Point): Promise<void> {
+  const subscriber = await prepared(deed);
+  await watch(clients, deedOf(deed, subscriber), point);
+
+  const { status, body } = await clickChange(clients, subscriber, deed.wish ?? {}, "killed");
+
+  assert.equal(status, 200, JSON.stringify(body));
+  await assertAgreement(clients, subscriber, deed.after);
+  assert.equal((await changesOf(clients, subscriber)).length, 1);
+  assert.deepEqual(await sweep(clients, subscriber), []);
+}
+
 for (const deed of DEEDS.slice(0, 2)) {
+  Deno.test(`killed at any request, ${deed.what}, and clicked again: done once`, async () => {
+    const requests = await requestsOf(deed);
+    await atEach(pointsOf(requests), (point) => assertGoesOn(deed, point));
+  });
+
   Deno.test(`killed while Stripe is at work, ${deed.what}: agrees after one sweep`, async () => {
     const subscriber = await prepared(deed);
     const slow = await addFault(stripeControl, {
