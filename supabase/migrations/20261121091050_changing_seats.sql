@@ -263,7 +263,8 @@ begin
         where other.organization_id = s.organization_id and other.state in ('open', 'awaiting_payment', 'stuck')
       )) then 'awaiting_payment'
       when s.kind = 'now' and s.state = 'awaiting_payment' then 'expired'
-      when s.state = 'scheduled' and private.seats_of(p_known) = 0 then 'superseded'
+      -- Unpaid is not over: once it is paid, the period gives what it was billed for.
+      when s.state = 'scheduled' and p_known.status in ('canceled', 'incomplete_expired') then 'superseded'
       when s.kind = 'renewal' and s.state = 'scheduled' and p_known.current_period_end > s.period_end then 'completed'
       when s.kind = 'renewal' and s.state = 'scheduled' and (p_known.quantity, p_known.plan) <> (s.seats, s.plan)
         then 'superseded'

@@ -1,5 +1,6 @@
 import { change, edit, renew, undo } from "./billing_deeds.ts";
 import { type Frame } from "./histories.ts";
+import { giveUp, pay } from "./paying_deeds.ts";
 import { type Deed, Step } from "./step.ts";
 import { sweeping } from "./system_deeds.ts";
 import type { Terms } from "./terms.ts";
@@ -34,6 +35,16 @@ export const KEPT: readonly Kept[] = [
     was: "a decrease that was in force was taken back for nothing after an unheard renewal",
     frame: { bought: pro(5), by: "card", ending: "it is lost" },
     steps: [calm(change(pro(4))), unheard(renew()), calm(undo()), calm(sweeping())],
+  },
+  {
+    was: "a scheduled decrease came into force at once where an unpaid period was paid after all",
+    frame: { bought: pro(5), by: "card", ending: "it comes" },
+    steps: [
+      calm(renew("declined")),
+      calm(change(pro(3))),
+      calm(giveUp("unpaid")),
+      calm(pay("at once")),
+    ],
   },
 ];
 

@@ -125,6 +125,19 @@ for (const delivery of DELIVERIES) {
     );
   });
 
+  Deno.test(`an unpaid period that is paid after all gives what it was billed for, whatever is scheduled (webhooks ${delivery})`, async () => {
+    const team = await declined(FUTURE, delivery);
+    await stripeControl.setAfterRetries("unpaid", team.customerId);
+    await change(clients, team, { seats: 3 });
+    const { start } = await periodOf(clients, team);
+
+    await afterwards(clients, team, delivery, () => advanceTo(clients, team, start + GIVEN_UP));
+    await assertSeen(clients, team, { status: "unpaid", purchasedSeats: 0, renewalSeats: 0 });
+    await afterwards(clients, team, delivery, () => payInvoice(team));
+
+    await assertSeen(clients, team, { status: "active", purchasedSeats: 5, renewalSeats: 3 });
+  });
+
   Deno.test(`a subscription that ends unpaid takes its seats along, and seats can be bought anew (webhooks ${delivery})`, async () => {
     // More than the last retry ago, so that Stripe's time is ours when seats are bought anew.
     const team = await declined(ago(50), delivery);
