@@ -17,6 +17,7 @@ import {
   deliveries,
   limitTold,
   openWorld,
+  passGrace,
   passTime,
   sweep,
   type Theatre,
@@ -27,7 +28,7 @@ const n = fc.nat(9);
 const role = fc.constantFrom<Role>("member", "auditor");
 const order = fc.constantFrom("fifo" as const, "lifo" as const);
 
-const edits = fc.uniqueArray(fc.integer({ min: 2, max: 14 }), { minLength: 1, maxLength: 3 })
+const edits = fc.uniqueArray(fc.integer({ min: 2, max: 14 }), { minLength: 1, maxLength: 4 })
   .map(billing.edit);
 
 /** What is paid for, and how often somebody does it. */
@@ -117,6 +118,7 @@ const disturbed = (
   provider,
   type,
 });
+const calm: Weather = { kind: "calm" };
 const lateMember = disturbed("hold", "clerk", "organizationMembership.created");
 const lateAcceptance = disturbed("hold", "clerk", "organizationInvitation.accepted");
 const reversed = disturbed("reverse", "stripe");
@@ -125,12 +127,15 @@ const unheard = disturbed("lose", "stripe");
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   // What is rare otherwise, and what tombstones, holds, watermarks and sweeps are for.
-  rarity(20, n.map(people.accept), lateMember, lateAcceptance),
+  rarity(30, n.map(people.accept), lateMember, lateAcceptance),
   rarity(10, fc.constant(clerk.addInClerk("member")), lateMember),
+  rarity(10, fc.constant(clerk.addInClerk("member", "auditor")), calm),
+  rarity(30, n.map((at) => people.changeRole(at, "member", "by an admin")), calm),
   rarity(10, fc.constant(clerk.visit("member")), lateMember),
   rarity(10, n.map((at) => people.leave(at, "leaves")), disturbed("lose", "clerk")),
-  rarity(40, edits, reversed, late, unheard),
+  rarity(40, edits, reversed, reversed, late, unheard),
   rarity(15, fc.constant(billing.renew()), unheard),
+  rarity(15, fc.constant(billing.renew("declined")), calm),
   ...stepsOf(billingDeeds, "stripe"),
   ...stepsOf(peopleDeeds, "clerk"),
   ...stepsOf(systemDeeds, "stripe"),
@@ -164,10 +169,14 @@ export function histories(
   });
 }
 
-/** How a history begins, mostly with a purchase, and whether in the end what is held up comes. */
+/**
+ * How a history begins, mostly with a purchase, how long an overdue payment keeps nobody out in it,
+ * and whether in the end what is held up comes.
+ */
 export const frames = fc.record({
   bought: fc.option(terms, { freq: 10 }),
   by: fc.constantFrom<Payment>("card", "card", "card", "card", "3-D Secure", "debit"),
+  grace: fc.constantFrom("lasts" as const, "is over" as const),
   ending: fc.constantFrom("it comes" as const, "it is lost" as const),
 }, { noNullPrototype: true });
 
@@ -177,14 +186,18 @@ export type Frame = typeof frames extends fc.Arbitrary<infer Value> ? Value : ne
 /** Plays one history to its end. Rejects as soon as something is not as it has to be. */
 export async function play(
   theatre: Theatre,
-  { bought, by, ending }: Frame,
+  { bought, by, grace, ending }: Frame,
   steps: Iterable<fc.AsyncCommand<Model, World>>,
 ): Promise<void> {
   const world = await openWorld(theatre);
   try {
     const model: Model = { state: founded(world.owner), lost: false, held: false };
+    if (grace === "is over") {
+      await passGrace(world);
+      model.state = { ...model.state, isGraceOver: true };
+    }
     if (bought !== null) {
-      await new Step(buy(bought, by), { kind: "calm" }).run(model, world);
+      await new Step(buy(bought, by), calm).run(model, world);
     }
     await fc.asyncModelRun(() => ({ model, real: world }), steps);
     await finish(world, model, ending);

@@ -23,22 +23,22 @@ const UNHEARD: Weather = { kind: "lose", provider: "stripe", type: undefined };
 export const KEPT: readonly Kept[] = [
   {
     was: "seats given up at Stripe, unheard of, were kept by giving up the same ones",
-    frame: { bought: pro(2), by: "card", ending: "it comes" },
+    frame: { bought: pro(2), by: "card", grace: "lasts", ending: "it comes" },
     steps: [unheard(edit([1])), calm(change(pro(1))), calm(sweeping())],
   },
   {
     was: "a decrease right after a renewal, unheard of, took seats that it had paid for",
-    frame: { bought: pro(5), by: "card", ending: "it is lost" },
+    frame: { bought: pro(5), by: "card", grace: "lasts", ending: "it is lost" },
     steps: [unheard(renew()), calm(change(pro(3))), calm(sweeping())],
   },
   {
     was: "a decrease that was in force was taken back for nothing after an unheard renewal",
-    frame: { bought: pro(5), by: "card", ending: "it is lost" },
+    frame: { bought: pro(5), by: "card", grace: "lasts", ending: "it is lost" },
     steps: [calm(change(pro(4))), unheard(renew()), calm(undo()), calm(sweeping())],
   },
   {
     was: "a scheduled decrease came into force at once where an unpaid period was paid after all",
-    frame: { bought: pro(5), by: "card", ending: "it comes" },
+    frame: { bought: pro(5), by: "card", grace: "lasts", ending: "it comes" },
     steps: [
       calm(renew("declined")),
       calm(change(pro(3))),
