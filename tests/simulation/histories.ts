@@ -103,7 +103,7 @@ const peopleDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
 
 const systemDeeds: readonly [number, fc.Arbitrary<Deed>][] = [
   [5, fc.constant(system.sweeping())],
-  [8, fc.constant(system.sweeping("where something was lost"))],
+  [20, fc.constant(system.sweeping("where something was lost"))],
   [12, order.map(system.release)],
   [3, order.map(system.replay)],
 ];
@@ -132,7 +132,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   rarity(10, fc.constant(clerk.addInClerk("member", "auditor")), calm),
   rarity(30, n.map((at) => people.changeRole(at, "member", "by an admin")), calm),
   rarity(20, fc.constant(clerk.visit("member")), lateMember, disturbed("reverse", "clerk")),
-  rarity(10, n.map((at) => people.leave(at, "leaves")), disturbed("lose", "clerk")),
+  rarity(20, n.map((at) => people.leave(at, "leaves")), disturbed("lose", "clerk")),
   rarity(15, fc.constantFrom(-3, -2, -1).map(billing.change), calm),
   rarity(40, edits, reversed, reversed, late, unheard),
   rarity(15, fc.constant(billing.renew()), unheard),
