@@ -137,6 +137,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   rarity(40, edits, reversed, reversed, late, unheard),
   rarity(15, fc.constant(billing.renew()), unheard),
   rarity(15, fc.constant(billing.renew("declined")), calm),
+  rarity(60, fc.constant(joining.rush(2, 8, "while a payment is overdue")), calm),
   ...stepsOf(billingDeeds, "stripe"),
   ...stepsOf(peopleDeeds, "clerk"),
   ...stepsOf(systemDeeds, "stripe"),

@@ -10,10 +10,16 @@ import type { World } from "./world.ts";
 const CROWD = 8;
 
 /** More people than there are seats ask for one at the same time: to be invited, or approved. */
-export function rush(tooMany: number, invitations: number): Deed {
+export function rush(
+  tooMany: number,
+  invitations: number,
+  when: "at any time" | "while a payment is overdue" = "at any time",
+): Deed {
   return {
     name: `a rush of ${tooMany} too many with at most ${invitations} by invitation`,
-    makesSense: (state) => !state.deleted && available(state) > 0,
+    makesSense: (state) =>
+      !state.deleted && available(state) > 0 &&
+      (when === "at any time" || state.subscription?.overdue != null),
     prepare: async (world, model) => {
       const crowd = Math.min(CROWD, available(model.state) + tooMany);
       const people: string[] = [];
