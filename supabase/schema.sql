@@ -3345,10 +3345,10 @@ create table public.organizations (
   constraint organizations_texts_bounded CHECK (((GREATEST(length(clerk_org_id), length(name), length(slug), length(join_code), length(clerk_limit_error)) <= 256) AND (clerk_org_id <> ''::text) AND (length(join_code) >= 8)))
 );
 
-CREATE INDEX organizations_clerk_limit_error_idx ON public.organizations USING btree (updated_at) WHERE ((clerk_limit_error IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX organizations_clerk_limit_error_idx ON public.organizations USING btree (id) WHERE ((clerk_limit_error IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX organizations_deleted_idx ON public.organizations USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX organizations_limit_push_idx ON public.organizations USING btree (id) WHERE ((deleted_at IS NULL) AND (clerk_limit_error IS NULL) AND (clerk_limit_pushed IS DISTINCT FROM clerk_limit));
-CREATE INDEX organizations_over_capacity_idx ON public.organizations USING btree (updated_at) WHERE (over_capacity AND (deleted_at IS NULL));
+CREATE INDEX organizations_over_capacity_idx ON public.organizations USING btree (id) WHERE (over_capacity AND (deleted_at IS NULL));
 CREATE INDEX organizations_subscription_plan_idx ON public.organizations USING btree (subscription_plan);
 
 alter table public.organizations enable row level security;

@@ -1,9 +1,11 @@
 -- How the whole stands: a question that anyone's probe may ask, and a report for
 -- those who run it. What each figure means, and what to do: docs/operations.md.
 
-create index organizations_over_capacity_idx on public.organizations (updated_at)
+-- By id and not by updated_at: a row whose indexed columns change is entered anew
+-- into each of its indexes, and every count changes updated_at.
+create index organizations_over_capacity_idx on public.organizations (id)
   where over_capacity and deleted_at is null;
-create index organizations_clerk_limit_error_idx on public.organizations (updated_at)
+create index organizations_clerk_limit_error_idx on public.organizations (id)
   where clerk_limit_error is not null and deleted_at is null;
 create index organizations_deleted_idx on public.organizations (deleted_at) where deleted_at is not null;
 create index seat_changes_under_way_idx on public.seat_changes (updated_at)
