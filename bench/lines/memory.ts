@@ -4,7 +4,7 @@ import { createOrganization } from "../../tests/functions/organizations.ts";
 import type { Line, Result } from "../line.ts";
 import { sendLoad } from "../load.ts";
 import { requestsTo } from "../requests.ts";
-import { residentMemory, serve } from "../served/process.ts";
+import { memoryOf, serve } from "../served/process.ts";
 
 /** The memory that each function's process holds after many requests, all of it: Deno too. */
 export const memory: Line = {
@@ -20,16 +20,17 @@ export const memory: Line = {
           functionEnvironment(bench.env),
         );
         try {
-          const first = await residentMemory(process.pid);
+          const { resident: before } = await memoryOf(process.pid);
           const amount = bench.quick ? 50 : 500;
           // One after the other: a sync in progress refuses another one of the same organization.
           await sendLoad({ ...request, url: `${process.url}${path}`, connections: 1, amount });
+          const { resident, ofFiles } = await memoryOf(process.pid);
           results.push({
             what: `${name}, memory after ${amount} requests`,
-            floor: "-",
-            value: await residentMemory(process.pid),
+            floor: ofFiles === null ? "-" : `${ofFiles.toFixed(0)} MB are of Deno's files`,
+            value: resident,
             target: { sense: "at most", value: 100, unit: "MB" },
-            measured: { before: first },
+            measured: { before, ...(ofFiles === null ? {} : { ofFiles }) },
           });
         } finally {
           await process.stop();

@@ -65,14 +65,23 @@ function ownEnvironment(): Record<string, string> {
   return { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...Object.fromEntries(given) };
 }
 
-/** The resident memory of a process, in MB. */
-export async function residentMemory(pid: number): Promise<number> {
+/** The memory of a process, in MB. */
+export interface Memory {
+  readonly resident: number;
+  /** Pages of files among it: Deno's own, which all of its processes share. Null where nobody tells. */
+  readonly ofFiles: number | null;
+}
+
+/** Reads the memory of a process. */
+export async function memoryOf(pid: number): Promise<Memory> {
   // Linux has it in a file, and often no `ps`; elsewhere there is a `ps`.
   if (Deno.build.os === "linux") {
     const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) / 1024;
+    const megabytes = (name: string) =>
+      Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m"))?.[1]) / 1024;
+    return { resident: megabytes("VmRSS"), ofFiles: megabytes("RssFile") };
   }
   const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${pid}`] })
     .output();
-  return Number(new TextDecoder().decode(stdout)) / 1024;
+  return { resident: Number(new TextDecoder().decode(stdout)) / 1024, ofFiles: null };
 }
