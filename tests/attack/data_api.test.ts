@@ -4,6 +4,7 @@ import { stackEnv } from "../stack.ts";
 import { connect } from "../functions/clients.ts";
 import { createOrganization, type Organization } from "../functions/organizations.ts";
 import { createSubscriber } from "../functions/manage-seats/seats.ts";
+import { limitPushed } from "../functions/sync-seats/sync.ts";
 
 const clients = connect(stackEnv());
 const { env, sql } = clients;
@@ -89,6 +90,7 @@ async function rowsOf({ id }: Organization): Promise<unknown> {
 
 Deno.test("no table and no view gives an organization to strangers, or takes a row from them", async () => {
   const victim = await createSubscriber(clients);
+  await limitPushed(clients, victim);
   const before = await rowsOf(victim);
   const known = await relations(sql);
   const open = known.filter(({ name, kind }) => name.startsWith("public.") && kind !== "S");
@@ -156,6 +158,7 @@ async function callables(): Promise<readonly { name: string; names: string[]; ty
 
 Deno.test("no function does anything for strangers", async () => {
   const victim = await createSubscriber(clients);
+  await limitPushed(clients, victim);
   const before = await rowsOf(victim);
   const known = new Set(
     (await routines(sql)).filter(({ name }) => name.startsWith("public."))
