@@ -127,7 +127,7 @@ const unheard = disturbed("lose", "stripe");
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   // What is rare otherwise, and what tombstones, holds, watermarks and sweeps are for.
-  rarity(30, n.map(people.accept), lateMember, lateAcceptance),
+  rarity(60, n.map(people.accept), lateMember, lateMember, lateAcceptance),
   rarity(10, fc.constant(clerk.addInClerk("member")), lateMember),
   rarity(30, fc.constant(clerk.addInClerk("member", "auditor")), calm),
   rarity(50, n.map((at) => people.changeRole(at, "member", "by an admin")), calm),
@@ -138,6 +138,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   rarity(15, fc.constant(billing.renew()), unheard),
   rarity(25, fc.constant(billing.renew("declined")), calm),
   rarity(60, fc.constant(joining.rush(2, 8, "while a payment is overdue")), calm),
+  rarity(60, fc.constant(joining.rush(2, 8, "after a decrease")), calm),
   ...stepsOf(billingDeeds, "stripe"),
   ...stepsOf(peopleDeeds, "clerk"),
   ...stepsOf(systemDeeds, "stripe"),

@@ -1,7 +1,7 @@
 import { callFunction, functionsOf } from "../functions/api.ts";
 import { codeOf } from "../functions/manage-members/joining.ts";
 import { askToInvite, callMembers } from "../functions/manage-members/team.ts";
-import { available, invited, joined, mayAdd, requested, type State } from "./model.ts";
+import { available, given, invited, joined, mayAdd, requested, type State } from "./model.ts";
 import { pick, subsets } from "./picking.ts";
 import { type Deed, factOutcome, type Said, said, wholeOutcome } from "./step.ts";
 import type { World } from "./world.ts";
@@ -9,17 +9,24 @@ import type { World } from "./world.ts";
 /** How many ask for seats at the same time at the most. */
 const CROWD = 8;
 
+/** When a rush comes, and thus which rule has to hold it back. */
+const OCCASIONS = {
+  "at any time": (state: State) => available(state) > 0,
+  "while a payment is overdue": (state: State) =>
+    available(state) >= 0 && state.subscription?.overdue != null,
+  "after a decrease": (state: State) =>
+    available(state) >= 0 && (given(state)?.seats ?? 0) > (state.subscription?.next.seats ?? 0),
+} as const;
+
 /** More people than there are seats ask for one at the same time: to be invited, or approved. */
 export function rush(
   tooMany: number,
   invitations: number,
-  when: "at any time" | "while a payment is overdue" = "at any time",
+  when: keyof typeof OCCASIONS = "at any time",
 ): Deed {
   return {
     name: `a rush of ${tooMany} too many with at most ${invitations} by invitation`,
-    makesSense: (state) =>
-      !state.deleted && available(state) > 0 &&
-      (when === "at any time" || state.subscription?.overdue != null),
+    makesSense: (state) => !state.deleted && OCCASIONS[when](state),
     prepare: async (world, model) => {
       const crowd = Math.min(CROWD, available(model.state) + tooMany);
       const people: string[] = [];
