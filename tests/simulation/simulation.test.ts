@@ -7,7 +7,7 @@ import { openTheatre } from "./world.ts";
 
 /** The same histories in every run of the tests; `npm run simulate` plays others. */
 const SEED = 2026;
-/** Some hundred steps. */
+/** About a hundred steps. */
 const HISTORIES = 5;
 
 Deno.test("whatever happens in whatever order, everyone agrees after one sweep", async (test) => {
