@@ -35,6 +35,7 @@ const TROUBLES: readonly [string, () => Response][] = [
   ["cannot be reached by its proxy", () => page(502)],
   ["is too slow for its proxy", () => page(504)],
   ["is limited by its proxy", () => page(429)],
+  ["is out of order, and finds no word for it", () => Response.json(null, { status: 503 })],
   ["breaks off an answer", () => new Response('{"outcome": "app', { status: 200 })],
   ["drops the connection", dropConnection],
 ];

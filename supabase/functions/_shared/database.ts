@@ -43,8 +43,12 @@ export function connectDatabase(): ServiceClient {
 export async function answerOf<Data>(
   query: PromiseLike<PostgrestSingleResponse<Data>>,
 ): Promise<Data> {
-  const { data, error } = await query;
-  if (error === null) return data;
+  const { data, error, status } = await query;
+  if (error === null) {
+    // A failure without a word, `null`, is no error to the library.
+    if (status < 400) return data;
+    throw unavailable(`an answer ${status} of null`);
+  }
   const refused = /^PT(\d{3})$/.exec(error.code ?? "");
   if (refused !== null) {
     throw ApiError.refusal(
@@ -54,9 +58,13 @@ export async function answerOf<Data>(
       parseDetails(error.details),
     );
   }
-  throw ApiError.of("database_unavailable", "The database did not do its part. Try again.", {
+  throw unavailable(`${error.code ?? "no code"}: ${error.message}`);
+}
+
+function unavailable(reason: string): ApiError {
+  return ApiError.of("database_unavailable", "The database did not do its part. Try again.", {
     retryAfter: 5,
-    cause: new Error(`${error.code ?? "no code"}: ${error.message}`),
+    cause: new Error(reason),
   });
 }
 
