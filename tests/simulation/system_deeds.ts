@@ -8,7 +8,7 @@ export function sweeping(when: "at any time" | "where something was lost" = "at 
   return {
     name: "sweep",
     makesSense: (_, { lost }) => lost || when === "at any time",
-    prepare: async (world, { state }) => {
+    prepare: async (world, { state, lost, held }) => {
       await passTime(world);
       return async () => {
         const report = await sweep(world);
@@ -17,7 +17,9 @@ export function sweeping(when: "at any time" | "where something was lost" = "at 
           asDesigned: isDone,
           possible: [state],
           answer: JSON.stringify(report),
-          ...(isDone ? { hears: "all" as const } : {}),
+          // Who came and went, of whom the coming is still held up and the going was lost, is back
+          // when the coming is heard of: the next sweep finds it.
+          ...(isDone && !(lost && held) ? { hears: "all" as const } : {}),
         };
       };
     },
