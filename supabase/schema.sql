@@ -2189,14 +2189,19 @@ CREATE OR REPLACE FUNCTION private.refresh_holds_seat(p_invitation_ids uuid[])
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  wrong uuid[];
 begin
-  -- An update that meets no row has its triggers called all the same.
-  if p_invitation_ids <> '{}' and exists (
-    select from public.organization_invitations as i
-    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
-  ) then
-    update public.organization_invitations as i set holds_seat = not i.holds_seat
-    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i);
+  -- Most people have one invitation and no other: nothing is asked then, and an
+  -- update that meets no row would have its triggers called all the same.
+  if p_invitation_ids <> '{}' then
+    wrong := array(
+      select i.id from public.organization_invitations as i
+      where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
+    );
+  end if;
+  if wrong <> '{}' then
+    update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
   end if;
 end;
 $function$;
