@@ -45,18 +45,31 @@ create table public.organizations (
   updated_at timestamptz not null default clock_timestamp(),
   constraint organizations_pkey primary key (id),
   constraint organizations_clerk_org_id_unique unique (clerk_org_id),
-  constraint organizations_status_known check (status in ('pending', 'approved', 'suspended')),
   constraint organizations_subscription_plan_fkey foreign key (subscription_plan) references public.plans (id),
-  constraint organizations_join_code_unique unique (join_code),
-  -- Few constraints of few terms: each update of a count checks them all.
-  constraint organizations_texts_bounded check (
-    greatest(length(clerk_org_id), length(name), length(slug), length(join_code), length(clerk_limit_error)) <= 256
-    and clerk_org_id <> '' and length(join_code) >= 8
-  ),
-  constraint organizations_clerk_limit_positive check (least(clerk_limit, clerk_limit_pushed) > 0),
-  constraint organizations_numbers_not_negative
-    check (least(seat_limit, members_count, pending_invitations_count) >= 0)
+  constraint organizations_join_code_unique unique (join_code)
 );
+
+create function private.is_sound(p_organization public.organizations) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return length(p_organization.clerk_org_id) between 1 and 255
+    and length(p_organization.name) <= 256
+    and length(p_organization.slug) <= 256
+    and p_organization.status in ('pending', 'approved', 'suspended')
+    and length(p_organization.join_code) between 8 and 256
+    and length(p_organization.clerk_limit_error) <= 256
+    and least(p_organization.clerk_limit, p_organization.clerk_limit_pushed) > 0
+    and least(p_organization.seat_limit, p_organization.members_count, p_organization.pending_invitations_count) >= 0;
+end;
+$$;
+
+comment on function private.is_sound(public.organizations) is
+  'What holds in each row of organizations. A function of the whole row, compiled once a connection: Postgres reads the terms of a constraint from their text, and plans them, anew for each statement that writes.';
+
+alter table public.organizations add constraint organizations_sound check (private.is_sound(organizations));
 
 create index organizations_subscription_plan_idx on public.organizations (subscription_plan);
 

@@ -17,13 +17,27 @@ create table public.organization_members (
   constraint organization_members_pkey primary key (id),
   constraint organization_members_organization_id_fkey
     foreign key (organization_id) references public.organizations (id),
-  constraint organization_members_clerk_membership_id_unique unique (clerk_membership_id),
-  constraint organization_members_clerk_membership_id_bounded check (length(clerk_membership_id) between 1 and 255),
-  constraint organization_members_clerk_user_id_bounded check (length(clerk_user_id) between 1 and 255),
-  constraint organization_members_email_normalized check (email = private.normalize_email(email)),
-  constraint organization_members_role_bounded check (length(role) between 1 and 128),
-  constraint organization_members_status_known check (status in ('requested', 'active', 'removed', 'rejected'))
+  constraint organization_members_clerk_membership_id_unique unique (clerk_membership_id)
 );
+
+create function private.is_sound(p_member public.organization_members) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return length(p_member.clerk_membership_id) between 1 and 255
+    and length(p_member.clerk_user_id) between 1 and 255
+    and p_member.email = private.normalize_email(p_member.email)
+    and length(p_member.role) between 1 and 128
+    and p_member.status in ('requested', 'active', 'removed', 'rejected');
+end;
+$$;
+
+comment on function private.is_sound(public.organization_members) is
+  'What holds in each row of organization_members: see private.is_sound(public.organizations).';
+
+alter table public.organization_members add constraint organization_members_sound check (private.is_sound(organization_members));
 
 create index organization_members_organization_id_idx on public.organization_members (organization_id, status);
 create index organization_members_clerk_user_id_idx on public.organization_members (clerk_user_id, status);
@@ -76,16 +90,28 @@ create table public.organization_invitations (
   constraint organization_invitations_pkey primary key (id),
   constraint organization_invitations_organization_id_fkey
     foreign key (organization_id) references public.organizations (id),
-  constraint organization_invitations_clerk_invitation_id_unique unique (clerk_invitation_id),
-  constraint organization_invitations_clerk_invitation_id_bounded
-    check (length(clerk_invitation_id) between 1 and 255),
-  constraint organization_invitations_clerk_user_id_bounded check (length(clerk_user_id) between 1 and 255),
-  constraint organization_invitations_email_normalized check (email = private.normalize_email(email)),
-  constraint organization_invitations_role_bounded check (length(role) between 1 and 128),
-  constraint organization_invitations_invited_by_bounded check (length(invited_by) <= 255),
-  constraint organization_invitations_status_known
-    check (status in ('reserved', 'pending', 'accepted', 'joined', 'revoked', 'expired'))
+  constraint organization_invitations_clerk_invitation_id_unique unique (clerk_invitation_id)
 );
+
+create function private.is_sound(p_invitation public.organization_invitations) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return length(p_invitation.clerk_invitation_id) between 1 and 255
+    and length(p_invitation.clerk_user_id) between 1 and 255
+    and p_invitation.email = private.normalize_email(p_invitation.email)
+    and length(p_invitation.role) between 1 and 128
+    and length(p_invitation.invited_by) <= 255
+    and p_invitation.status in ('reserved', 'pending', 'accepted', 'joined', 'revoked', 'expired');
+end;
+$$;
+
+comment on function private.is_sound(public.organization_invitations) is
+  'What holds in each row of organization_invitations: see private.is_sound(public.organizations).';
+
+alter table public.organization_invitations add constraint organization_invitations_sound check (private.is_sound(organization_invitations));
 
 create index organization_invitations_person_idx on public.organization_invitations (organization_id, email);
 create index organization_invitations_user_idx on public.organization_invitations (organization_id, clerk_user_id)

@@ -63,18 +63,29 @@ create table public.organization_subscriptions (
   constraint organization_subscriptions_organization_id_fkey
     foreign key (organization_id) references public.organizations (id),
   constraint organization_subscriptions_stripe_customer_id_unique unique (stripe_customer_id),
-  constraint organization_subscriptions_stripe_customer_id_bounded
-    check (length(stripe_customer_id) between 1 and 255),
   constraint organization_subscriptions_stripe_seat_subscription_id_unique unique (stripe_seat_subscription_id),
-  constraint organization_subscriptions_status_known check (status in (
-    'none', 'incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'
-  )),
-  constraint organization_subscriptions_plan_fkey foreign key (plan) references public.plans (id),
-  constraint organization_subscriptions_billing_period_known check (seat_billing_period in ('monthly', 'yearly')),
-  constraint organization_subscriptions_purchased_seats_not_negative check (purchased_seats >= 0),
-  constraint organization_subscriptions_renewal_seats_not_negative check (renewal_seats >= 0),
-  constraint organization_subscriptions_granted_seats_not_negative check (granted_seats >= 0)
+  constraint organization_subscriptions_plan_fkey foreign key (plan) references public.plans (id)
 );
+
+create function private.is_sound(p_subscription public.organization_subscriptions) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return length(p_subscription.stripe_customer_id) between 1 and 255
+    and p_subscription.status in (
+      'none', 'incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'
+    )
+    and p_subscription.seat_billing_period in ('monthly', 'yearly')
+    and least(p_subscription.purchased_seats, p_subscription.renewal_seats, p_subscription.granted_seats) >= 0;
+end;
+$$;
+
+comment on function private.is_sound(public.organization_subscriptions) is
+  'What holds in each row of organization_subscriptions: see private.is_sound(public.organizations).';
+
+alter table public.organization_subscriptions add constraint organization_subscriptions_sound check (private.is_sound(organization_subscriptions));
 
 create index organization_subscriptions_plan_idx on public.organization_subscriptions (plan);
 

@@ -182,16 +182,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  wrong uuid[];
+  wrong uuid[] := array(
+    select i.id from public.organization_invitations as i
+    where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
+  );
 begin
-  -- Most people have one invitation and no other: nothing is asked then, and an
-  -- update that meets no row would have its triggers called all the same.
-  if p_invitation_ids <> '{}' then
-    wrong := array(
-      select i.id from public.organization_invitations as i
-      where i.id = any (p_invitation_ids) and i.holds_seat <> private.holds_seat(i)
-    );
-  end if;
+  -- An update that meets no row would have its triggers called all the same.
   if wrong <> '{}' then
     update public.organization_invitations set holds_seat = not holds_seat where id = any (wrong);
   end if;
@@ -254,7 +250,10 @@ begin
     end if;
   end loop;
   perform private.count_seats(p_kind, counting, seats);
-  perform private.refresh_holds_seat(others);
+  -- Most people have one invitation and no other.
+  if others <> '{}' then
+    perform private.refresh_holds_seat(others);
+  end if;
 
   insert into public.billing_changes (
     organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
@@ -283,23 +282,22 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  change private.holder_change;
 begin
-  change.id := coalesce(p_after.id, p_before.id);
-  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
-  change.emails := array[p_before.email, p_after.email];
-  change.clerk_user_ids := array[p_before.clerk_user_id, p_after.clerk_user_id];
-  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
-  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
-    or not p_after.holds_seat and not private.takes_seat(p_after.role);
-  if p_before.id is not null then
-    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
-  end if;
-  if p_after.id is not null then
-    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
-  end if;
-  return change;
+  return row(
+    coalesce(p_after.id, p_before.id),
+    coalesce(p_after.organization_id, p_before.organization_id),
+    array[p_before.email, p_after.email],
+    array[p_before.clerk_user_id, p_after.clerk_user_id],
+    coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0),
+    p_before.holds_seat is false and not private.takes_seat(p_before.role)
+      or p_after.holds_seat is false and not private.takes_seat(p_after.role),
+    case when p_before.id is not null then
+      jsonb_build_object('status', p_before.status, 'role', p_before.role)
+    end,
+    case when p_after.id is not null then
+      jsonb_build_object('status', p_after.status, 'role', p_after.role)
+    end
+  )::private.holder_change;
 end;
 $$;
 
@@ -356,22 +354,22 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  change private.holder_change;
 begin
-  change.id := coalesce(p_after.id, p_before.id);
-  change.organization_id := coalesce(p_after.organization_id, p_before.organization_id);
-  change.emails := array[p_before.email, p_after.email];
-  change.seats := coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0);
-  change.seatless := not p_before.holds_seat and not private.takes_seat(p_before.role)
-    or not p_after.holds_seat and not private.takes_seat(p_after.role);
-  if p_before.id is not null then
-    change.before := jsonb_build_object('status', p_before.status, 'role', p_before.role);
-  end if;
-  if p_after.id is not null then
-    change.after := jsonb_build_object('status', p_after.status, 'role', p_after.role);
-  end if;
-  return change;
+  return row(
+    coalesce(p_after.id, p_before.id),
+    coalesce(p_after.organization_id, p_before.organization_id),
+    array[p_before.email, p_after.email],
+    null,
+    coalesce(p_after.holds_seat::integer, 0) - coalesce(p_before.holds_seat::integer, 0),
+    p_before.holds_seat is false and not private.takes_seat(p_before.role)
+      or p_after.holds_seat is false and not private.takes_seat(p_after.role),
+    case when p_before.id is not null then
+      jsonb_build_object('status', p_before.status, 'role', p_before.role)
+    end,
+    case when p_after.id is not null then
+      jsonb_build_object('status', p_after.status, 'role', p_after.role)
+    end
+  )::private.holder_change;
 end;
 $$;
 
@@ -451,7 +449,10 @@ as $$
 begin
   -- The counting triggers run one level deeper. Anyone else may only write what
   -- a fresh count gives, which is how sync_organization_counts() repairs.
-  if pg_trigger_depth() < 2 and (
+  if pg_trigger_depth() > 1 then
+    return new;
+  end if;
+  if (
     tg_op = 'INSERT'
     or (new.members_count, new.pending_invitations_count) <> (old.members_count, old.pending_invitations_count)
   ) and (new.members_count, new.pending_invitations_count) <> (

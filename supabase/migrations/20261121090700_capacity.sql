@@ -44,11 +44,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  organization public.organizations;
-begin
   -- No key update: it waits for its like, and not for the foreign keys' key share.
-  select * into organization from public.organizations where id = p_organization_id for no key update;
-  if not found then
+  organization public.organizations := (
+    select o from public.organizations as o where o.id = p_organization_id for no key update
+  );
+begin
+  if organization.id is null then
     perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
   end if;
   return organization;

@@ -8,12 +8,26 @@ create table private.webhook_events (
   outcome text not null default 'applied',
   occurred_at timestamptz,
   received_at timestamptz not null default clock_timestamp(),
-  constraint webhook_events_pkey primary key (provider, event_id),
-  constraint webhook_events_provider_known check (provider in ('stripe', 'clerk')),
-  constraint webhook_events_event_id_bounded check (length(event_id) between 1 and 255),
-  constraint webhook_events_type_bounded check (length(type) between 1 and 255),
-  constraint webhook_events_outcome_bounded check (length(outcome) between 1 and 64)
+  constraint webhook_events_pkey primary key (provider, event_id)
 );
+
+create function private.is_sound(p_event private.webhook_events) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_event.provider in ('stripe', 'clerk')
+    and length(p_event.event_id) between 1 and 255
+    and length(p_event.type) between 1 and 255
+    and length(p_event.outcome) between 1 and 64;
+end;
+$$;
+
+comment on function private.is_sound(private.webhook_events) is
+  'What holds in each row of webhook_events: see private.is_sound(public.organizations).';
+
+alter table private.webhook_events add constraint webhook_events_sound check (private.is_sound(webhook_events));
 
 comment on table private.webhook_events is
   'Each event that has been worked off, once: the dedupe ledger. Written in the transaction that does the work.';
@@ -71,7 +85,7 @@ declare
   organization public.organizations;
 begin
   insert into public.organizations (clerk_org_id) values (p_clerk_org_id) on conflict do nothing;
-  select * into organization from public.organizations where clerk_org_id = p_clerk_org_id for no key update;
+  organization := (select o from public.organizations as o where o.clerk_org_id = p_clerk_org_id for no key update);
   if p_name is not null and p_updated_at > organization.clerk_updated_at then
     update public.organizations
     set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
@@ -166,19 +180,23 @@ declare
   made_at timestamptz := (p_membership ->> 'createdAt')::timestamptz;
   said_at timestamptz := (p_membership ->> 'updatedAt')::timestamptz;
 begin
-  select * into member from public.organization_members
-  where clerk_membership_id = p_membership ->> 'id'
-    or id = private.adoptable_member(p_organization.id, p_membership, p_removed)
-  order by clerk_membership_id nulls last
-  limit 1;
+  member := (
+    select m from public.organization_members as m
+    where m.clerk_membership_id = p_membership ->> 'id'
+      or m.id = private.adoptable_member(p_organization.id, p_membership, p_removed)
+    order by m.clerk_membership_id nulls last
+    limit 1
+  );
   ended := ended or coalesce(member.status in ('removed', 'rejected'), false);
 
   -- Clerk allows a person one membership an organization: of two, the older
   -- one has ended, and its event is still on the way.
   if not ended then
-    select * into living from public.organization_members
-    where organization_id = p_organization.id and clerk_user_id = p_membership ->> 'userId'
-      and status = 'active' and id is distinct from member.id;
+    living := (
+      select m from public.organization_members as m
+      where m.organization_id = p_organization.id and m.clerk_user_id = p_membership ->> 'userId'
+        and m.status = 'active' and m.id is distinct from member.id
+    );
     if (living.clerk_created_at, living.clerk_membership_id) > (made_at, p_membership ->> 'id') then
       ended := true;
     elsif living.id is not null then
@@ -298,11 +316,13 @@ declare
   address text := private.normalize_email(p_invitation ->> 'email');
   next_status text := p_status;
 begin
-  select * into invitation from public.organization_invitations
-  where clerk_invitation_id = p_invitation ->> 'id'
-    or id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
-  order by clerk_invitation_id nulls last
-  limit 1;
+  invitation := (
+    select i from public.organization_invitations as i
+    where i.clerk_invitation_id = p_invitation ->> 'id'
+      or i.id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
+    order by i.clerk_invitation_id nulls last
+    limit 1
+  );
   next_status := private.later_invitation_status(p_status, invitation.status);
 
   if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
@@ -425,7 +445,7 @@ begin
   select o.over_capacity into was_over_capacity
   from public.organizations as o where o.clerk_org_id = event_org_id;
   recorded_id := private.apply_clerk_fact(event_type, data, happened_at, event_org_id);
-  select * into organization from public.organizations where id = recorded_id;
+  organization := (select o from public.organizations as o where o.id = recorded_id);
   return jsonb_build_object(
     'outcome', 'applied',
     'organizationId', organization.id,

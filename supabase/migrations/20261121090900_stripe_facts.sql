@@ -151,22 +151,21 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  change public.seat_changes;
 begin
-  select * into change
-  from public.seat_changes
-  where stripe_subscription_id = p_known.stripe_subscription_id
-    and kind = 'renewal'
-    and period_end = p_known.current_period_end
-    and private.seats_of(p_known) > 0
-    and (
-      state in ('open', 'stuck') and p_known.quantity in (seats, renewal_seats_before)
-      or state = 'scheduled' and (p_known.quantity, p_known.plan) = (seats, plan)
-    )
-  order by created_at desc
-  limit 1;
-  return change;
+  return (
+    select c
+    from public.seat_changes as c
+    where c.stripe_subscription_id = p_known.stripe_subscription_id
+      and c.kind = 'renewal'
+      and c.period_end = p_known.current_period_end
+      and private.seats_of(p_known) > 0
+      and (
+        c.state in ('open', 'stuck') and p_known.quantity in (c.seats, c.renewal_seats_before)
+        or c.state = 'scheduled' and (p_known.quantity, p_known.plan) = (c.seats, c.plan)
+      )
+    order by c.created_at desc
+    limit 1
+  );
 end;
 $$;
 
@@ -196,22 +195,21 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  current public.organization_subscriptions;
-  chosen public.organization_subscriptions;
-  known private.stripe_subscriptions;
-  held public.seat_changes;
-  given integer;
-begin
-  select * into current from public.organization_subscriptions where organization_id = p_organization_id;
+  current public.organization_subscriptions := (
+    select s from public.organization_subscriptions as s where s.organization_id = p_organization_id
+  );
   -- One that gives seats before one that gives none, then the newest. An
   -- organization with free seats alone has none at all.
-  select * into known from private.stripe_subscriptions as s
-  where s.organization_id = p_organization_id
-  order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
-  limit 1;
-  given := private.seats_of(known);
-
-  chosen := current;
+  known private.stripe_subscriptions := (
+    select s from private.stripe_subscriptions as s
+    where s.organization_id = p_organization_id
+    order by private.seats_of(s) > 0 desc, s.stripe_created_at desc, s.stripe_subscription_id desc
+    limit 1
+  );
+  chosen public.organization_subscriptions := current;
+  given integer := private.seats_of(known);
+  held public.seat_changes;
+begin
   chosen.stripe_seat_subscription_id := known.stripe_subscription_id;
   chosen.stripe_seat_item_id := known.stripe_item_id;
   chosen.status := coalesce(known.status, 'none');
@@ -398,7 +396,6 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  organization public.organizations;
   named_id uuid := private.to_uuid(coalesce(
     p_object ->> 'client_reference_id',
     p_object #>> '{metadata,organization_id}',
@@ -412,9 +409,9 @@ begin
   -- The customer is what we have tied to the organization ourselves; an id that
   -- travelled with the event must agree with it.
   if tied_id = coalesce(named_id, tied_id) then
-    select * into organization from public.organizations where id = tied_id for no key update;
+    return (select o from public.organizations as o where o.id = tied_id for no key update);
   end if;
-  return organization;
+  return null;
 end;
 $$;
 
@@ -437,11 +434,12 @@ declare
   tiebreak text := array_position(array['created', 'updated', 'deleted'], split_part(event_type, '.', 3))
     || ':' || (p_event ->> 'id');
   unknown_to_stripe boolean := coalesce(jsonb_typeof(p_answer -> 'subscription') = 'null', false);
-  known private.stripe_subscriptions;
+  known private.stripe_subscriptions := (
+    select s from private.stripe_subscriptions as s where s.stripe_subscription_id = p_subscription_id
+  );
   said private.stripe_subscriptions;
   verdict text;
 begin
-  select * into known from private.stripe_subscriptions where stripe_subscription_id = p_subscription_id;
   if known.organization_id <> p_organization_id then
     return 'other_organization';
   elsif (p_answer ->> 'version')::bigint <> coalesce(known.version, 0) then
@@ -549,7 +547,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  after public.organizations;
+  after public.organizations := (select o from public.organizations as o where o.id = p_before.id);
   outcome text := case
     when p_verdict in ('newer', 'same') then 'applied'
     when p_verdict = 'stale' then 'stale'
@@ -559,7 +557,6 @@ begin
   if outcome <> 'applied' then
     update private.webhook_events set outcome = p_verdict where provider = 'stripe' and event_id = p_event_id;
   end if;
-  select * into after from public.organizations where id = p_before.id;
   return jsonb_strip_nulls(jsonb_build_object(
     'outcome', outcome,
     'reason', case when outcome = 'ignored' then p_verdict end,

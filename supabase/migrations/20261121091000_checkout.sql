@@ -44,9 +44,10 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  organization public.organizations;
+  organization public.organizations := (
+    select o from public.organizations as o where o.id = p_organization_id for no key update
+  );
 begin
-  select * into organization from public.organizations where id = p_organization_id for no key update;
   -- Unknown and foreign are answered alike: the ids of others stay unknown.
   if organization.id is null or organization.clerk_org_id is distinct from p_clerk_org_id then
     perform private.refuse(403, 'not_organization_admin', 'You are not an admin of this organization.');

@@ -302,9 +302,10 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  known private.stripe_subscriptions;
+  known private.stripe_subscriptions := (
+    select s from private.stripe_subscriptions as s where s.stripe_subscription_id = p_subscription_id
+  );
 begin
-  select * into known from private.stripe_subscriptions where stripe_subscription_id = p_subscription_id;
   perform private.settle_changes(known, p_answered);
   perform private.choose_subscription(p_organization_id);
 end;
