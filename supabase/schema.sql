@@ -1521,10 +1521,7 @@ CREATE OR REPLACE FUNCTION private.lock_organization(p_organization_id uuid)
  SET search_path TO ''
 AS $function$
 declare
-  -- No key update: it waits for its like, and not for the foreign keys' key share.
-  organization public.organizations := (
-    select o from public.organizations as o where o.id = p_organization_id for no key update
-  );
+  organization public.organizations := private.organization_in_turn(p_organization_id);
 begin
   if organization.id is null then
     perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
@@ -1533,7 +1530,7 @@ begin
 end;
 $function$;
 
-comment on function private.lock_organization(uuid) is 'The one lock that decides: buying, taking and freeing seats all begin with it. Raises organization_not_found (404).';
+comment on function private.lock_organization(uuid) is 'private.organization_in_turn() of one that there is: buying, taking and freeing seats begin with it. Raises organization_not_found (404).';
 
 CREATE OR REPLACE FUNCTION private.lock_request(p_member_id uuid, p_clerk_org_id text)
  RETURNS public.organization_members
@@ -1689,6 +1686,22 @@ $function$;
 
 comment on function private.normalize_email(text) is 'How an e-mail address is stored and compared: trimmed, lower case, null when empty.';
 
+CREATE OR REPLACE FUNCTION private.organization_in_turn(p_organization_id uuid)
+ RETURNS public.organizations
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- A queue before the row. Whenever a row has been written, everybody who waits for
+  -- it is woken, looks, and waits for its new version; here the next one is woken.
+  perform pg_advisory_xact_lock(hashtextextended(p_organization_id::text, 0));
+  -- No key update: it waits for its like, and not for the foreign keys' key share.
+  return (select o from public.organizations as o where o.id = p_organization_id for no key update);
+end;
+$function$;
+
+comment on function private.organization_in_turn(uuid) is 'The one lock that decides: an organization, locked until the transaction ends; null when there is none. Every function that writes for an organization begins with it: one that had written already, and only then waited for its turn, could wait for somebody who waits for its row.';
+
 CREATE OR REPLACE FUNCTION private.organization_of_customer(p_object jsonb)
  RETURNS public.organizations
  LANGUAGE plpgsql
@@ -1708,7 +1721,7 @@ begin
   -- The customer is what we have tied to the organization ourselves; an id that
   -- travelled with the event must agree with it.
   if tied_id = coalesce(named_id, tied_id) then
-    return (select o from public.organizations as o where o.id = tied_id for no key update);
+    return private.organization_in_turn(tied_id);
   end if;
   return null;
 end;
@@ -2201,7 +2214,9 @@ declare
   organization public.organizations;
 begin
   insert into public.organizations (clerk_org_id) values (p_clerk_org_id) on conflict do nothing;
-  organization := (select o from public.organizations as o where o.clerk_org_id = p_clerk_org_id for no key update);
+  organization := private.organization_in_turn(
+    (select id from public.organizations where clerk_org_id = p_clerk_org_id)
+  );
   if p_name is not null and p_updated_at > organization.clerk_updated_at then
     update public.organizations
     set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
@@ -2425,9 +2440,7 @@ CREATE OR REPLACE FUNCTION private.require_organization_of(p_organization_id uui
  SET search_path TO ''
 AS $function$
 declare
-  organization public.organizations := (
-    select o from public.organizations as o where o.id = p_organization_id for no key update
-  );
+  organization public.organizations := private.organization_in_turn(p_organization_id);
 begin
   -- Unknown and foreign are answered alike: the ids of others stay unknown.
   if organization.id is null or organization.clerk_org_id is distinct from p_clerk_org_id then
@@ -4942,13 +4955,9 @@ CREATE OR REPLACE FUNCTION public.sync_organization_counts(p_organization_id uui
  SET search_path TO ''
 AS $function$
 declare
-  was public.organizations;
+  was public.organizations := private.lock_organization(p_organization_id);
   counted record;
 begin
-  select * into was from public.organizations as o where o.id = p_organization_id for no key update;
-  if not found then
-    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
-  end if;
   -- First the numbers, from the rows as they are: what follows is added to them.
   update public.organizations as o
   set seat_limit = is_now.seat_limit, subscription_plan = is_now.plan,

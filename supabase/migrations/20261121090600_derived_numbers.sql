@@ -548,13 +548,9 @@ security definer
 set search_path = ''
 as $$
 declare
-  was public.organizations;
+  was public.organizations := private.lock_organization(p_organization_id);
   counted record;
 begin
-  select * into was from public.organizations as o where o.id = p_organization_id for no key update;
-  if not found then
-    perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
-  end if;
   -- First the numbers, from the rows as they are: what follows is added to them.
   update public.organizations as o
   set seat_limit = is_now.seat_limit, subscription_plan = is_now.plan,

@@ -39,15 +39,28 @@ $$;
 comment on function public.check_seat_availability(uuid) is
   'check_organization_capacity() in the words of billing: the seat limit is the purchased seats.';
 
+create function private.organization_in_turn(p_organization_id uuid) returns public.organizations
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- A queue before the row. Whenever a row has been written, everybody who waits for
+  -- it is woken, looks, and waits for its new version; here the next one is woken.
+  perform pg_advisory_xact_lock(hashtextextended(p_organization_id::text, 0));
+  -- No key update: it waits for its like, and not for the foreign keys' key share.
+  return (select o from public.organizations as o where o.id = p_organization_id for no key update);
+end;
+$$;
+
+comment on function private.organization_in_turn(uuid) is
+  'The one lock that decides: an organization, locked until the transaction ends; null when there is none. Every function that writes for an organization begins with it: one that had written already, and only then waited for its turn, could wait for somebody who waits for its row.';
+
 create function private.lock_organization(p_organization_id uuid) returns public.organizations
 language plpgsql
 set search_path = ''
 as $$
 declare
-  -- No key update: it waits for its like, and not for the foreign keys' key share.
-  organization public.organizations := (
-    select o from public.organizations as o where o.id = p_organization_id for no key update
-  );
+  organization public.organizations := private.organization_in_turn(p_organization_id);
 begin
   if organization.id is null then
     perform private.refuse(404, 'organization_not_found', 'There is no such organization.');
@@ -57,7 +70,7 @@ end;
 $$;
 
 comment on function private.lock_organization(uuid) is
-  'The one lock that decides: buying, taking and freeing seats all begin with it. Raises organization_not_found (404).';
+  'private.organization_in_turn() of one that there is: buying, taking and freeing seats begin with it. Raises organization_not_found (404).';
 
 create function private.expire_invitations(p_organization_id uuid) returns void
 language plpgsql

@@ -85,7 +85,9 @@ declare
   organization public.organizations;
 begin
   insert into public.organizations (clerk_org_id) values (p_clerk_org_id) on conflict do nothing;
-  organization := (select o from public.organizations as o where o.clerk_org_id = p_clerk_org_id for no key update);
+  organization := private.organization_in_turn(
+    (select id from public.organizations where clerk_org_id = p_clerk_org_id)
+  );
   if p_name is not null and p_updated_at > organization.clerk_updated_at then
     update public.organizations
     set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at

@@ -409,7 +409,7 @@ begin
   -- The customer is what we have tied to the organization ourselves; an id that
   -- travelled with the event must agree with it.
   if tied_id = coalesce(named_id, tied_id) then
-    return (select o from public.organizations as o where o.id = tied_id for no key update);
+    return private.organization_in_turn(tied_id);
   end if;
   return null;
 end;

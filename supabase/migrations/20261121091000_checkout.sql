@@ -44,9 +44,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  organization public.organizations := (
-    select o from public.organizations as o where o.id = p_organization_id for no key update
-  );
+  organization public.organizations := private.organization_in_turn(p_organization_id);
 begin
   -- Unknown and foreign are answered alike: the ids of others stay unknown.
   if organization.id is null or organization.clerk_org_id is distinct from p_clerk_org_id then
