@@ -11,7 +11,7 @@ import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
 import { stripeEvents } from "./lines/stripe_events.ts";
 import { firstRequest } from "./lines/first_request.ts";
 import { memory } from "./lines/memory.ts";
-import { sweep } from "./lines/sweep.ts";
+import { sweep, tenThousand } from "./lines/sweep.ts";
 import { webhooks } from "./lines/webhooks.ts";
 import { explainHotCalls, type Plans, summarize } from "./plans.ts";
 import { machine, type Report, table } from "./report.ts";
@@ -108,11 +108,12 @@ async function main(): Promise<number> {
   const quick = Deno.args.includes("--quick");
   const chosen = Deno.args.filter((argument) => !argument.startsWith("--"));
   if (chosen.includes("growth")) return await grow(quick);
-  const lines = LINES.filter(({ name }) =>
-    chosen.length === 0 || chosen.some((part) => name.includes(part))
-  );
+  const named = [...LINES, tenThousand];
+  const lines = chosen.length === 0
+    ? LINES
+    : named.filter(({ name }) => chosen.some((part) => name.includes(part)));
   if (lines.length === 0) {
-    console.error(`The lines are: ${LINES.map(({ name }) => name).join(", ")}, growth`);
+    console.error(`The lines are: ${named.map(({ name }) => name).join(", ")}, growth`);
     return 1;
   }
   const at = new Date().toISOString();

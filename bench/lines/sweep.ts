@@ -1,7 +1,7 @@
 import { functionEnvironment } from "../../local/stack_env.ts";
 import { type Clients, connect } from "../../tests/functions/clients.ts";
 import type { Bench } from "../bench.ts";
-import type { Line } from "../line.ts";
+import type { Line, Result } from "../line.ts";
 import { serve } from "../served/process.ts";
 
 /** What Stripe allows one endpoint a second, and Clerk a production instance. */
@@ -11,37 +11,46 @@ const CLERK_PER_SECOND = 100;
 /** How many organizations are made at the same time. */
 const AT_ONCE = 8;
 
+/** How many organizations a sweep can take before its time is over, at that pace. */
+const IN_TIME = 1000;
+
 /**
  * A sweep over organizations that agree with Clerk and Stripe, at the pace of half the providers'
  * limits, against the time that this pace alone would take: one request to Stripe and two to Clerk an
- * organization. A sweep over 10,000 would take a quarter of an hour at it, and ends after 110 seconds:
- * so this is a part of one, with all that a sweep does once besides.
+ * organization.
  */
 export const sweep: Line = {
   name: "sync_seats_sweep",
-  measure: async (bench) => {
-    const clients = connect(bench.env);
-    const count = bench.quick ? 50 : 500;
-    try {
-      await makeOrganizations(clients, count);
-      // The first sweep takes in what Stripe has; the second one finds nothing to do.
-      await sweepAt(bench, { stripe: 10_000, clerk: 10_000 }, count);
-      const pace = { stripe: STRIPE_PER_SECOND, clerk: CLERK_PER_SECOND };
-      const { seconds, drift } = await sweepAt(bench, pace, count);
-      if (Object.keys(drift).length > 0) throw new Error(`Drift: ${JSON.stringify(drift)}`);
-      const floor = Math.max(count / (pace.stripe / 2), 2 * count / (pace.clerk / 2));
-      return [{
-        what: `sync-seats, sweep over ${count} organizations`,
-        floor: "half the providers' limits",
-        value: floor / seconds,
-        target: { sense: "at least", value: 0.95, unit: "%" },
-        measured: { seconds, floorSeconds: floor, organizations: count },
-      }];
-    } finally {
-      await clients.sql.end();
-    }
-  },
+  measure: (bench) => measureSweep(bench, bench.quick ? 50 : 500),
 };
+
+/** The same over 10,000, which takes a quarter of an hour: only when it is asked for by its name. */
+export const tenThousand: Line = {
+  name: "ten_thousand",
+  measure: (bench) => measureSweep(bench, bench.quick ? 1500 : 10_000),
+};
+
+async function measureSweep(bench: Bench, count: number): Promise<readonly Result[]> {
+  const clients = connect(bench.env);
+  try {
+    await makeOrganizations(clients, count);
+    // The first round takes in what Stripe has; the second one finds nothing to do.
+    await sweepAt(bench, { stripe: 10_000, clerk: 10_000 }, count);
+    const pace = { stripe: STRIPE_PER_SECOND, clerk: CLERK_PER_SECOND };
+    const { seconds, drift } = await sweepAt(bench, pace, count);
+    if (drift > 0) throw new Error(`${drift} differences in organizations that agree`);
+    const floor = Math.max(count / (pace.stripe / 2), 2 * count / (pace.clerk / 2));
+    return [{
+      what: `sync-seats, sweep over ${count.toLocaleString("en")} organizations`,
+      floor: "half the providers' limits",
+      value: floor / seconds,
+      target: { sense: "at least", value: 0.95, unit: "%" },
+      measured: { seconds, floorSeconds: floor, organizations: count },
+    }];
+  } finally {
+    await clients.sql.end();
+  }
+}
 
 /** Makes organizations in Clerk with a subscription in Stripe each, with no webhook on the way. */
 async function makeOrganizations(clients: Clients, count: number): Promise<void> {
@@ -82,11 +91,12 @@ async function makeOrganization(
     select id, ${customer.id} from made`;
 }
 
+/** Sweeps until everybody's turn has come, as the schedule does: one sweep after the other. */
 async function sweepAt(
   { env }: Bench,
   pace: { readonly stripe: number; readonly clerk: number },
-  limit: number,
-): Promise<{ readonly seconds: number; readonly drift: Readonly<Record<string, number>> }> {
+  count: number,
+): Promise<{ readonly seconds: number; readonly drift: number }> {
   const process = await serve("supabase/functions/sync-seats/index.ts", {
     ...functionEnvironment(env),
     STRIPE_REQUESTS_PER_SECOND: `${pace.stripe}`,
@@ -94,15 +104,19 @@ async function sweepAt(
   });
   try {
     const begun = performance.now();
-    const answer = await fetch(`${process.url}/sync-seats`, {
-      method: "POST",
-      headers: { apikey: env.SUPABASE_SECRET_KEY, "content-type": "application/json" },
-      body: JSON.stringify({ sweep: true, limit }),
-    });
-    const { data } = await answer.json();
-    const seconds = (performance.now() - begun) / 1000;
-    if (data?.organizations !== limit) throw new Error(`Swept: ${JSON.stringify(data)}`);
-    return { seconds, drift: data.drift };
+    let drift = 0;
+    for (let left = count; left > 0; left -= IN_TIME) {
+      const limit = Math.min(left, IN_TIME);
+      const answer = await fetch(`${process.url}/sync-seats`, {
+        method: "POST",
+        headers: { apikey: env.SUPABASE_SECRET_KEY, "content-type": "application/json" },
+        body: JSON.stringify({ sweep: true, limit }),
+      });
+      const { data } = await answer.json();
+      if (data?.organizations !== limit) throw new Error(`Swept: ${JSON.stringify(data)}`);
+      drift += Object.values<number>(data.drift).reduce((sum, found) => sum + found, 0);
+    }
+    return { seconds: (performance.now() - begun) / 1000, drift };
   } finally {
     await process.stop();
   }
