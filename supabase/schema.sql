@@ -1299,7 +1299,7 @@ AS $function$
 begin
   return length(p_invitation.clerk_invitation_id) between 1 and 255
     and length(p_invitation.clerk_user_id) between 1 and 255
-    and p_invitation.email = private.normalize_email(p_invitation.email)
+    and p_invitation.email is not distinct from private.normalize_email(p_invitation.email)
     and length(p_invitation.role) between 1 and 128
     and length(p_invitation.invited_by) <= 255
     and p_invitation.status in ('reserved', 'pending', 'accepted', 'joined', 'revoked', 'expired');
@@ -1317,7 +1317,7 @@ AS $function$
 begin
   return length(p_member.clerk_membership_id) between 1 and 255
     and length(p_member.clerk_user_id) between 1 and 255
-    and p_member.email = private.normalize_email(p_member.email)
+    and p_member.email is not distinct from private.normalize_email(p_member.email)
     and length(p_member.role) between 1 and 128
     and p_member.status in ('requested', 'active', 'removed', 'rejected');
 end;
