@@ -6,6 +6,12 @@ export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
 }
 
+/**
+ * What `@supabase/lite` 0.10 says at the beginning of each transaction, one thing after the other: it
+ * reads none of the answers.
+ */
+const PREAMBLE = /^(begin$|set local role |select set_config\()/i;
+
 /** Connections to a database, each of them thrown away once it is lost. */
 export class ConnectionPool {
   readonly #options: ConnectionOptions;
@@ -68,6 +74,8 @@ class Connection {
   readonly #sql: postgres.Sql;
   /** How to end the queries that are under way. */
   readonly #pending = new Set<(error: Error) => void>();
+  /** The preambles that have been sent, and whose answers nobody has looked at yet. */
+  #ahead: Promise<unknown>[] = [];
   #isLost = false;
   readonly release: () => void;
 
@@ -83,12 +91,28 @@ class Connection {
   /**
    * Sends a query. Rejects with what the database raises, or with `ConnectionLost`; after that one
    * each further query on this connection does.
+   *
+   * A preamble is not waited for, which would take a dozen round trips where PostgREST takes one: it
+   * goes out with the query that it is for, and if it has failed, so has that query.
    */
   async unsafe(query: string, parameters: never[]): Promise<unknown> {
+    const answer = this.#send(query, parameters);
+    if (PREAMBLE.test(query)) {
+      answer.catch(() => {});
+      this.#ahead.push(answer);
+      return [];
+    }
+    const answers = await Promise.allSettled([...this.#ahead.splice(0), answer]);
+    for (const one of answers) if (one.status === "rejected") throw one.reason;
+    return await answer;
+  }
+
+  async #send(query: string, parameters: never[]): Promise<unknown> {
     if (this.#isLost) throw new ConnectionLost("The connection was closed before");
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.add(reject);
-    this.#sql.unsafe(query, parameters).then(
+    // Prepared once for each connection, as PostgREST does it (db-prepared-statements).
+    this.#sql.unsafe(query, parameters, { prepare: true }).then(
       resolve,
       (error: unknown) =>
         reject(isLoss(error) ? new ConnectionLost("Lost", { cause: error }) : error),
