@@ -42,7 +42,7 @@ export class Functions {
   async warmUp(): Promise<void> {
     const names: string[] = [];
     for await (const { name } of Deno.readDir(this.#options.folder)) {
-      if (await this.#exists(name)) names.push(name);
+      if (this.#exists(name)) names.push(name);
     }
     await Promise.all(names.map((name) => this.#function(name).warmUp().catch(() => {})));
   }
@@ -52,7 +52,7 @@ export class Functions {
    * for an unknown one, 503 when it can't start, 500 when it crashes, 504 when it takes too long.
    */
   async fetch(name: string, request: Request): Promise<Response> {
-    if (!await this.#exists(name)) {
+    if (!this.#exists(name)) {
       return refuse(404, "NOT_FOUND", "Requested function was not found");
     }
     const refusal = await this.#verify(name, request);
@@ -107,16 +107,18 @@ export class Functions {
     return served;
   }
 
-  async #exists(name: string): Promise<boolean> {
+  #exists(name: string): boolean {
     if (!NAME.test(name)) return false;
-    return await Deno.stat(`${this.#options.folder}/${name}/index.ts`).then(
-      () => true,
-      () => false,
-    );
+    try {
+      // At once, here and below: to wait for a thread at each request takes longer than to read.
+      return Deno.statSync(`${this.#options.folder}/${name}/index.ts`).isFile;
+    } catch {
+      return false;
+    }
   }
 
   async #verify(name: string, request: Request): Promise<Response | null> {
-    const toml = await Deno.readTextFile(`${this.#options.folder}/../config.toml`);
+    const toml = Deno.readTextFileSync(`${this.#options.folder}/../config.toml`);
     return readVerifyJwt(toml)(name) ? await checkJwt(request, this.#options.jwtSecret) : null;
   }
 
