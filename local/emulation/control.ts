@@ -57,7 +57,7 @@ export class EmulatorControl {
   }
 
   /** Waits until no matching delivery is pending; rejects after the timeout (30 s). */
-  settle(selection: DeliverySelection & { timeoutMs?: number } = {}): Promise<Delivery[]> {
+  settle(selection: DeliverySelection & { timeoutMs?: number } = {}): Promise<void> {
     return this.request("POST", "/deliveries/settle", selection);
   }
 

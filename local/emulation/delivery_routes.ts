@@ -15,8 +15,8 @@ const retryInput = z.strictObject(match);
  * Control routes, to be mounted at `/_emulator/deliveries`. Wrong input is answered with 400.
  *
  * - `GET /?contains=&type=&status=` lists deliveries.
- * - `POST /settle { contains?, type?, timeoutMs? }` answers with the matching deliveries as soon as
- *   none of them is pending; 408 (with them as well) after the timeout.
+ * - `POST /settle { contains?, type?, timeoutMs? }` answers 204 as soon as no matching delivery is
+ *   pending; 408, with those that are, after the timeout.
  * - `POST /policies { contains?, type?, kind, times?, share?, seed?, delayMs?, copies? }` → `{ id }`;
  *   `GET` lists the policies; `DELETE` removes all of them or, at `/policies/:id`, one.
  * - `POST /release { contains?, type?, order? }` sends the held ones, one after the other.
@@ -33,8 +33,8 @@ export function deliveryRoutes(deliveries: Deliveries): Hono {
   });
   app.post("/settle", async (c) => {
     const { timeoutMs, ...filter } = settleInput.parse(await c.req.json());
-    const settled = await deliveries.settle(filter, timeoutMs);
-    return c.json(deliveries.list(filter), settled ? 200 : 408);
+    if (await deliveries.settle(filter, timeoutMs)) return c.body(null, 204);
+    return c.json(deliveries.list({ ...filter, state: "pending" }), 408);
   });
   app.post("/release", async (c) => {
     const { order, ...filter } = releaseInput.parse(await c.req.json());
