@@ -135,8 +135,15 @@ async function begin({ clients, crash }: World, weather: Weather): Promise<End> 
     : await addFault(control, { match, kind: "delay", times: after });
   const end = kind === "crash"
     ? await beginCrash(control, weather, () => crash(weather.function))
-    // Stripe would keep a 500 under the idempotency key.
-    : await beginFault(control, { match, kind, times: weather.times, status: 503 });
+    // Stripe would keep a 500 under the idempotency key. To be tried again at once is what a sweep
+    // would otherwise wait five seconds for.
+    : await beginFault(control, {
+      match,
+      kind,
+      times: weather.times,
+      status: 503,
+      headers: { "retry-after": "0" },
+    });
   return async () => {
     const hasStruck = await end();
     await undisturbed?.remove();
