@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import postgres from "postgres";
+import { SUPERUSER } from "../../../local/postgres/cluster.ts";
 import { startThrowAwayApi } from "./throw_away_api.ts";
 
 const DDL = `
@@ -157,6 +159,20 @@ Deno.test("the Data API answers as PostgREST does", async (test) => {
     assert.equal((await api.signedIn().rpc("for_the_server")).status, 403);
     assert.equal((await anon.rpc("for_the_server")).status, 401);
     assert.equal((await service.rpc("nonesuch")).status, 404);
+  });
+
+  await test.step("who may not become a role is told so, and nothing is done", async () => {
+    // Whoever has granted it: the superuser.
+    const url = new URL(api.databaseUrl);
+    url.username = SUPERUSER;
+    const superuser = postgres(url.href, { max: 1 });
+    await superuser`revoke service_role from authenticator`;
+    const { status, error } = await service.rpc("for_the_server");
+    assert.deepEqual([status, error?.code], [403, "42501"]);
+    assert.match(error?.message ?? "", /set role/);
+    await superuser`grant service_role to authenticator`;
+    await superuser.end();
+    assert.equal((await service.rpc("for_the_server")).data, 1);
   });
 
   await test.step("a table of one row is read as an object", async () => {
