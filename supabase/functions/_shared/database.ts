@@ -28,9 +28,12 @@ export function secretKeys(): Record<string, string> & { readonly default: strin
 export function connectDatabase(): ServiceClient {
   const { SUPABASE_URL } = readConfig("SUPABASE_URL");
   const { default: key } = secretKeys();
+  const credentials = { apikey: key, Authorization: `Bearer ${key}` };
   return new PostgrestClient<Database>(`${SUPABASE_URL}/rest/v1`, {
     schema: "public",
-    headers: { apikey: key, Authorization: `Bearer ${key}` },
+    // Not as the client's `headers`: those it copies twice and sorts once for each call.
+    wrapFetch: (send) => (address, init) =>
+      send(address, { ...init, headers: { ...init?.headers, ...credentials } }),
   });
 }
 
