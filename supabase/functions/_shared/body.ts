@@ -52,15 +52,12 @@ export function parseJson(text: string): Json {
 }
 
 /**
- * Parses JSON as the database can take it (`toJson()`), for which there is only something to do where
- * a character is escaped.
- *
- * @throws {ApiError} `invalid_json` (400).
+ * What a text was parsed to, as the database can take it (`toJson()`), for which there is only
+ * something to do where a character is escaped.
  */
-export function parseFact(text: string): Json {
-  const fact = parseJson(text);
-  const isMended = text.includes("\\u") && typeof fact === "object" && fact !== null;
-  return isMended ? toJson(fact) : fact;
+export function factOf(parsed: Json, text: string): Json {
+  const isMended = text.includes("\\u") && typeof parsed === "object" && parsed !== null;
+  return isMended ? toJson(parsed) : parsed;
 }
 
 /**

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { factOf, parseJson, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import { answerOf, type ServiceClient } from "../_shared/database.ts";
@@ -32,7 +32,7 @@ export function createHandler({ secrets, database, pushLimit }: Dependencies): H
   return withBoundary("clerk-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     const messageId = verifySignature(secrets, request.headers, body);
-    const event = parseFact(body);
+    const event = factOf(parseJson(body), body);
     checkEvent(event);
 
     const applied = outcome.parse(

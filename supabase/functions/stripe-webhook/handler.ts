@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import * as z from "zod";
-import { parseFact, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
+import { factOf, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
@@ -29,8 +29,8 @@ const envelope = z.object({ id: z.string(), type: z.string(), created: z.int() }
 export function createHandler({ secrets, database, stripe, pushLimit }: Dependencies): Handler {
   return withBoundary("stripe-webhook", ["POST"], async (request, { requestId }) => {
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
-    await verifySignature(stripe, secrets, request.headers.get("stripe-signature"), body);
-    const fact = parseFact(body);
+    const signature = request.headers.get("stripe-signature");
+    const fact = factOf(await verifySignature(stripe, secrets, signature, body), body);
     const event = envelope.safeParse(fact);
     if (!event.success) throw ApiError.of("invalid_event", "This is not an event of Stripe's.");
 

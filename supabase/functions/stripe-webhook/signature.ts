@@ -1,4 +1,5 @@
 import type Stripe from "stripe";
+import type { Json } from "../_shared/database.types.ts";
 import { ApiError } from "../_shared/errors.ts";
 
 /** How far a signature's time may be from ours, in seconds, in both directions. */
@@ -8,6 +9,7 @@ const TOLERANCE = 300;
  * Verifies a `Stripe-Signature` with any of the secrets, of which there are several while they
  * rotate (Stripe: webhook signatures).
  *
+ * @returns what the body was parsed to.
  * @throws {ApiError} `endpoint_closed` (503) without a secret, `missing_signature` or
  * `invalid_signature` (400).
  */
@@ -16,7 +18,7 @@ export async function verifySignature(
   secrets: readonly string[],
   header: string | null,
   body: string,
-): Promise<void> {
+): Promise<Json> {
   if (secrets.length === 0) {
     throw ApiError.of("endpoint_closed", "No signing secret is set, so no event can be taken.");
   }
@@ -30,9 +32,10 @@ export async function verifySignature(
   if (isAhead || another !== undefined) throw invalid();
 
   for (const secret of secrets) {
-    const verified = await stripe.webhooks.constructEventAsync(body, header, secret, TOLERANCE)
-      .then(() => true, () => false);
-    if (verified) return;
+    const event = await stripe.webhooks.constructEventAsync(body, header, secret, TOLERANCE)
+      // Whatever its type says, it is any JSON that is no thin event; undefined is none.
+      .then((parsed): unknown => parsed, () => undefined);
+    if (event !== undefined) return event as Json;
   }
   throw invalid();
 }
