@@ -105,7 +105,8 @@ async function sweepAt(
   try {
     const begun = performance.now();
     let drift = 0;
-    for (let left = count; left > 0; left -= IN_TIME) {
+    let left = count;
+    while (left > 0) {
       const limit = Math.min(left, IN_TIME);
       const answer = await fetch(`${process.url}/sync-seats`, {
         method: "POST",
@@ -113,7 +114,9 @@ async function sweepAt(
         body: JSON.stringify({ sweep: true, limit }),
       });
       const { data } = await answer.json();
-      if (data?.organizations !== limit) throw new Error(`Swept: ${JSON.stringify(data)}`);
+      // In the first round the emulators are what it waits for: it may end before all have had a turn.
+      if (!(data?.organizations > 0)) throw new Error(`Swept: ${JSON.stringify(data)}`);
+      left -= data.organizations;
       drift += Object.values<number>(data.drift).reduce((sum, found) => sum + found, 0);
     }
     return { seconds: (performance.now() - begun) / 1000, drift };

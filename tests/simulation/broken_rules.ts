@@ -100,7 +100,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   {
     name: "the intent of a decrease is forgotten: the seats that are paid for go at once",
     in: "private.held_change(private.stripe_subscriptions)",
-    was: "and kind = 'renewal'",
+    was: "and c.kind = 'renewal'",
     is: "and false",
   },
   {
