@@ -11,7 +11,7 @@ import { claimSeatsHot, claimSeatsSpread, prepare } from "./lines/claims.ts";
 import { stripeEvents } from "./lines/stripe_events.ts";
 import { firstRequest } from "./lines/first_request.ts";
 import { memory } from "./lines/memory.ts";
-import { sweep, tenThousand } from "./lines/sweep.ts";
+import { longRound, sweep } from "./lines/sweep.ts";
 import { webhooks } from "./lines/webhooks.ts";
 import { explainHotCalls, type Plans, summarize } from "./plans.ts";
 import { machine, type Report, table } from "./report.ts";
@@ -108,7 +108,7 @@ async function main(): Promise<number> {
   const quick = Deno.args.includes("--quick");
   const chosen = Deno.args.filter((argument) => !argument.startsWith("--"));
   if (chosen.includes("growth")) return await grow(quick);
-  const named = [...LINES, tenThousand];
+  const named = [...LINES, longRound];
   const lines = chosen.length === 0
     ? LINES
     : named.filter(({ name }) => chosen.some((part) => name.includes(part)));
