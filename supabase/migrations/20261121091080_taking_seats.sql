@@ -129,12 +129,13 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  ours public.organization_invitations;
+  ours public.organization_invitations := (
+    select i from public.organization_invitations as i
+    where i.id = p_invitation_id and i.organization_id = p_organization.id
+  );
   settled public.organization_invitations;
   clerk_id text := p_result #>> '{invitation,id}';
 begin
-  select * into ours from public.organization_invitations
-  where id = p_invitation_id and organization_id = p_organization.id;
   if ours.id is null then
     return 'unknown';
   elsif (p_result ->> 'refused')::boolean or (p_result ->> 'unknown')::boolean then
@@ -146,7 +147,7 @@ begin
 
   perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status',
     case when ours.status = 'reserved' then ours.id end);
-  select * into settled from public.organization_invitations where clerk_invitation_id = clerk_id;
+  settled := (select i from public.organization_invitations as i where i.clerk_invitation_id = clerk_id);
   -- Released before Clerk's answer came, and the seat is somebody else's by now.
   return case when settled.id <> ours.id and settled.holds_seat and exists (
     select from public.organizations where id = p_organization.id and over_capacity

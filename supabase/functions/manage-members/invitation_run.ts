@@ -40,6 +40,9 @@ const FRUITLESS_LOOK_UPS = 2;
 const LIMIT_PUSHES = 2;
 const LIMIT_PAUSE_MS = 1_000;
 
+/** Seats of later rounds are held anew this often, in milliseconds; a hold lasts for half a minute. */
+const HOLD_AGAIN_MS = 5_000;
+
 /** No round begins later than this, in milliseconds: a function has 150 s to answer. */
 const TIME_LIMIT_MS = 100_000;
 
@@ -47,7 +50,7 @@ const TIME_LIMIT_MS = 100_000;
 const CLOCK_TOLERANCE_MS = 60_000;
 
 /**
- * Invites people whose seats are held, round by round. Each round holds the seats anew, makes a few
+ * Invites people whose seats are held, round by round. Each round holds its seats anew, makes a few
  * calls to Clerk at once, and records what came of them. A process that dies at any moment leaves
  * seats that are held for half a minute at the most, and that the next sync settles.
  */
@@ -57,6 +60,8 @@ export class InvitationRun {
   readonly #people: readonly Reserved[];
   readonly #startedAt = Date.now();
   readonly #outcomes = new Map<string, Outcome>();
+  /** When all who are left were held last, in milliseconds. */
+  #allHeldAt = 0;
   /** Still to be made. */
   #calls: Call[];
   /** Made, and nobody knows what became of them: to be looked up in Clerk's list. */
@@ -98,14 +103,25 @@ export class InvitationRun {
     this.#limitPush = undefined;
     const doubtful = this.#doubtful.splice(0);
     const calls = doubtful.length > 0 ? [] : this.#calls.splice(0, CALLS_AT_ONCE);
-    const people = [doubtful, calls, this.#calls].flat().flatMap((call) => call.people);
-    const held = await holdSeats(this.#dependencies, this.#inviter, people);
-    this.#calls = stillHeld(this.#calls, held);
+    const held = await this.#hold([...doubtful, ...calls]);
     const [found, ...invited] = await Promise.all([
       this.#lookUp(stillHeld(doubtful, held)),
       ...stillHeld(calls, held).map((call) => this.#invite(call)),
     ]);
     return [...found, ...invited.flat()];
+  }
+
+  /** Holds the seats of these calls, and now and then those of the later ones as well. */
+  async #hold(calls: readonly Call[]): Promise<ReadonlySet<string>> {
+    const now = Date.now();
+    const isForAll = now > this.#allHeldAt + HOLD_AGAIN_MS;
+    const people = [...calls, ...isForAll ? this.#calls : []].flatMap((call) => call.people);
+    const held = await holdSeats(this.#dependencies, this.#inviter, people);
+    if (isForAll) {
+      this.#allHeldAt = now;
+      this.#calls = stillHeld(this.#calls, held);
+    }
+    return held;
   }
 
   async #pause(): Promise<void> {
