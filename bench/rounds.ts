@@ -35,9 +35,7 @@ export async function measureRates(
 ): Promise<Rates> {
   const turn = (work: Work) => rateOf(work, clients, milliseconds);
   for (const work of [floor, subject]) {
-    await Promise.all(Array.from({ length: clients }, async (_, client) => {
-      for (let done = 0; done < UNCOUNTED; done++) await work(client);
-    }));
+    await repeat(work, clients, (done) => done < UNCOUNTED);
   }
   const floors: number[] = [];
   const subjects: number[] = [];
@@ -56,14 +54,22 @@ export async function measureRates(
 /** How often in a second the clients together get their work done. */
 async function rateOf(work: Work, clients: number, milliseconds: number): Promise<number> {
   const begun = performance.now();
-  let done = 0;
-  await Promise.all(Array.from({ length: clients }, async (_, client) => {
-    while (performance.now() < begun + milliseconds) {
-      await work(client);
-      done++;
-    }
-  }));
+  const done = await repeat(work, clients, () => performance.now() < begun + milliseconds);
   return done / ((performance.now() - begun) / 1000);
+}
+
+/** Has each client work as long as it goes on, by how often that client is done; counts all of it. */
+async function repeat(
+  work: Work,
+  clients: number,
+  goesOn: (done: number) => boolean,
+): Promise<number> {
+  const counts = await Promise.all(Array.from({ length: clients }, async (_, client) => {
+    let done = 0;
+    for (; goesOn(done); done++) await work(client);
+    return done;
+  }));
+  return counts.reduce((sum, done) => sum + done, 0);
 }
 
 /** The middle of some numbers; of an even number of them the mean of the two in the middle. */
