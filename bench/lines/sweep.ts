@@ -119,7 +119,9 @@ async function sweepAt(
       });
       const { data } = await answer.json();
       // In the first round the emulators are what it waits for: it may end before all have had a turn.
-      if (!(data?.organizations > 0)) throw new Error(`Swept: ${JSON.stringify(data)}`);
+      if (!(data?.organizations > 0) || data.failed > 0) {
+        throw new Error(`Swept: ${JSON.stringify(data)}`);
+      }
       left -= data.organizations;
       drift += Object.values<number>(data.drift).reduce((sum, found) => sum + found, 0);
     }
