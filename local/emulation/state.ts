@@ -2,9 +2,6 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 
 const SAVE_DELAY_MS = 200;
 
-/** A large state is saved less often: of its time a process spends a tenth at the most on it. */
-const SHARE = 10;
-
 /**
  * One JSON-shaped object that lives in memory and, when it has a path, in a file as well.
  *
@@ -15,7 +12,6 @@ export class StateFile<T extends object> {
   readonly data: T;
   readonly #path: string | null;
   #dirty = false;
-  #delay = SAVE_DELAY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -50,7 +46,7 @@ export class StateFile<T extends object> {
     this.#dirty = true;
     this.#timer ??= setTimeout(() => {
       this.flush().catch((error: unknown) => console.error("Saving the state failed:", error));
-    }, this.#delay);
+    }, SAVE_DELAY_MS);
   }
 
   /** Saves now what is not saved yet. Rejects when the file can't be written. */
@@ -70,12 +66,10 @@ export class StateFile<T extends object> {
   async #write(): Promise<void> {
     if (this.#path === null || !this.#dirty) return;
     this.#dirty = false;
-    const begun = performance.now();
     try {
       const temporary = `${this.#path}.new`;
       await writeFile(temporary, JSON.stringify(this.data));
       await rename(temporary, this.#path);
-      this.#delay = Math.max(SAVE_DELAY_MS, SHARE * (performance.now() - begun));
     } catch (error) {
       this.#dirty = true;
       throw error;
