@@ -829,6 +829,8 @@ CREATE OR REPLACE FUNCTION private.end_organization(p_organization_id uuid, p_de
  SET search_path TO ''
 AS $function$
 begin
+  -- No sync comes after this one to count afresh what had drifted.
+  perform public.sync_organization_counts(p_organization_id);
   update public.organizations set deleted_at = p_deleted_at
   where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
   update public.organization_members

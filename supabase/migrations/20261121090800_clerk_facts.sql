@@ -106,6 +106,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  -- No sync comes after this one to count afresh what had drifted.
+  perform public.sync_organization_counts(p_organization_id);
   update public.organizations set deleted_at = p_deleted_at
   where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
   update public.organization_members

@@ -64,6 +64,28 @@ for (
     }));
 }
 
+Deno.test("an organization that ends is counted afresh first: no sync comes after it", () =>
+  withTransaction(async (sql) => {
+    const organization = await begun(sql);
+    await behindTheTriggers(
+      sql,
+      `update public.organizations
+       set members_count = 8, pending_invitations_count = 0, seat_limit = 90
+       where id = $1`,
+      organization,
+    );
+
+    const [ended] = await sync(sql, organization, { deleted: true });
+
+    assert.equal(ended?.kind, "organization_deleted");
+    assert.deepEqual(await numbersOf(sql, organization), {
+      ...RIGHT,
+      members: 0,
+      invitations: 0,
+      used: 0,
+    });
+  }));
+
 Deno.test("one sync finds members that were slipped in past the triggers", () =>
   withTransaction(async (sql) => {
     const organization = await begun(sql);

@@ -118,21 +118,33 @@ async function inPostgres({ sql }: Clients): Promise<ReadonlyMap<string, State>>
       ) end as seats
     from public.organizations as o
     left join public.organization_subscriptions as s on s.organization_id = o.id`;
-  const wrong = await sql`
-    select o.id from public.organizations as o
-    left join public.organization_subscriptions as s on s.organization_id = o.id
-    where o.seat_limit <> coalesce(s.purchased_seats, 0)
-      or s.stripe_seat_subscription_id is not null and s.renewal_seats <> s.purchased_seats
-      or o.subscription_plan is distinct from s.plan
-      or o.clerk_limit <> greatest(1, o.seat_limit)
-      or o.members_count <> (select count(*) from public.organization_members as m
-        where m.organization_id = o.id and m.status = 'active')
-      or o.pending_invitations_count <> (
-        select count(distinct i.email) from public.organization_invitations as i
-        where i.organization_id = o.id and i.status in ('reserved', 'pending', 'accepted')
-          and not exists (select from public.organization_members as m
-            where m.organization_id = o.id and m.status = 'active' and m.email = i.email))`;
-  assert.deepEqual(wrong.map(({ id }) => id), []);
+  const numbers = await sql`
+    select o.clerk_org_id as "clerkId",
+      jsonb_build_object(
+        'seatLimit', o.seat_limit, 'plan', o.subscription_plan, 'clerkLimit', o.clerk_limit,
+        'renewalSeats', s.renewal_seats,
+        'members', o.members_count, 'pendingInvitations', o.pending_invitations_count
+      ) as written,
+      jsonb_build_object(
+        'seatLimit', coalesce(s.purchased_seats, 0), 'plan', s.plan,
+        'clerkLimit', greatest(1, o.seat_limit),
+        'renewalSeats',
+          case when s.stripe_seat_subscription_id is null or o.deleted_at is not null
+            then s.renewal_seats else s.purchased_seats end,
+        'members', (
+          select count(*) from public.organization_members as m
+          where m.organization_id = o.id and m.status = 'active'),
+        'pendingInvitations', (
+          select count(distinct i.email) from public.organization_invitations as i
+          where i.organization_id = o.id and i.status in ('reserved', 'pending', 'accepted')
+            and not exists (select from public.organization_members as m
+              where m.organization_id = o.id and m.status = 'active' and m.email = i.email))
+      ) as counted
+    from public.organizations as o
+    left join public.organization_subscriptions as s on s.organization_id = o.id`;
+  for (const { clerkId, written, counted } of numbers) {
+    assert.deepEqual(written, counted, `the numbers of ${clerkId} are not those of its rows`);
+  }
   return new Map(
     rows.map(({ clerkId, isDeleted, people, seats }) => [
       clerkId,
