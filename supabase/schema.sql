@@ -2192,6 +2192,8 @@ begin
         role = case when said_at > clerk_updated_at then coalesce(p_membership ->> 'role', role) else role end,
         clerk_updated_at = greatest(clerk_updated_at, said_at)
     where id = member.id;
+  elsif said_at = member.clerk_updated_at and p_membership ->> 'role' <> member.role then
+    perform private.sync_soon(p_organization.id);
   end if;
 
   -- The acceptance that led here has done its work: the seat is the member's.
@@ -2203,9 +2205,9 @@ begin
 end;
 $function$;
 
-comment on function private.record_membership(public.organizations,jsonb,boolean) is 'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only. The organization is locked by the caller.';
+comment on function private.record_membership(public.organizations,jsonb,boolean) is 'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
 
-comment on function private.record_organization(text,text,text,timestamp with time zone) is 'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there.';
+comment on function private.record_organization(text,text,text,timestamp with time zone) is 'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there. Of two that changed in one millisecond only Clerk knows the later: the sweep asks soon.';
 
 CREATE OR REPLACE FUNCTION private.record_organization(p_clerk_org_id text, p_name text DEFAULT NULL::text, p_slug text DEFAULT NULL::text, p_updated_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone)
  RETURNS public.organizations
@@ -2224,6 +2226,9 @@ begin
     set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
     where id = organization.id
     returning * into organization;
+  elsif p_name is not null and p_updated_at = organization.clerk_updated_at
+    and (left(p_name, 256), left(p_slug, 256)) is distinct from (organization.name, organization.slug) then
+    perform private.sync_soon(organization.id);
   end if;
   return organization;
 end;
@@ -2980,6 +2985,16 @@ AS $function$
 $function$;
 
 comment on function private.sync_health() is 'How the sweeps of the last day went: { lastRunAt, oldestSeconds: since when the longest waiting organization has not been compared, synced, failed, successRate, recoveredEvents: that Stripe had failed to deliver, sweepsWithMuchDrift: with more than settings.drift_alert, drift: { kind: number } }.';
+
+CREATE OR REPLACE FUNCTION private.sync_soon(p_organization_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update private.organization_syncs set due = true where organization_id = p_organization_id;
+$function$;
+
+comment on function private.sync_soon(uuid) is 'Lets an organization come first in the queue of the sweep: what happened to it, only Clerk and Stripe can tell.';
 
 CREATE OR REPLACE FUNCTION private.sync_summary(p_organization_id uuid, p_drift jsonb)
  RETURNS jsonb

@@ -125,6 +125,16 @@ comment on column private.organization_syncs.lease_id is
 comment on column private.organization_syncs.limit_push_id is
   'Names the push of the limit to Clerk that is under way, until limit_push_until: another one waits.';
 
+create function private.sync_soon(p_organization_id uuid) returns void
+language sql
+set search_path = ''
+as $$
+  update private.organization_syncs set due = true where organization_id = p_organization_id;
+$$;
+
+comment on function private.sync_soon(uuid) is
+  'Lets an organization come first in the queue of the sweep: what happened to it, only Clerk and Stripe can tell.';
+
 create function private.queue_organization_for_sync() returns trigger
 language plpgsql
 set search_path = ''

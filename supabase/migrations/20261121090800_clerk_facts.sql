@@ -93,13 +93,16 @@ begin
     set name = left(p_name, 256), slug = left(p_slug, 256), clerk_updated_at = p_updated_at
     where id = organization.id
     returning * into organization;
+  elsif p_name is not null and p_updated_at = organization.clerk_updated_at
+    and (left(p_name, 256), left(p_slug, 256)) is distinct from (organization.name, organization.slug) then
+    perform private.sync_soon(organization.id);
   end if;
   return organization;
 end;
 $$;
 
 comment on function private.record_organization(text, text, text, timestamptz) is
-  'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there.';
+  'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there. Of two that changed in one millisecond only Clerk knows the later: the sweep asks soon.';
 
 create function private.end_organization(p_organization_id uuid, p_deleted_at timestamptz) returns void
 language plpgsql
@@ -228,6 +231,8 @@ begin
         role = case when said_at > clerk_updated_at then coalesce(p_membership ->> 'role', role) else role end,
         clerk_updated_at = greatest(clerk_updated_at, said_at)
     where id = member.id;
+  elsif said_at = member.clerk_updated_at and p_membership ->> 'role' <> member.role then
+    perform private.sync_soon(p_organization.id);
   end if;
 
   -- The acceptance that led here has done its work: the seat is the member's.
@@ -240,7 +245,7 @@ end;
 $$;
 
 comment on function private.record_membership(public.organizations, jsonb, boolean) is
-  'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only. The organization is locked by the caller.';
+  'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
 
 create function private.clerk_invitation(p_data jsonb, p_at timestamptz) returns jsonb
 language plpgsql
