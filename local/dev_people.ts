@@ -25,7 +25,7 @@ const TOKEN_SECONDS = 30 * 24 * 3600;
 /**
  * Makes the organization Acme with an admin and a plain member in Clerk, once for a data folder,
  * and signs both in, Acme their active organization, for thirty days. Waits until Postgres has
- * heard of it from Clerk; rejects when it never does.
+ * heard of all of them from Clerk; rejects when it never does.
  */
 export async function signInDevPeople(env: StackEnv, folder: string): Promise<DevPeople> {
   const clerk = createClerkClient({ apiUrl: env.CLERK_API_URL, secretKey: env.CLERK_SECRET_KEY });
@@ -34,6 +34,7 @@ export async function signInDevPeople(env: StackEnv, folder: string): Promise<De
   const control = new EmulatorControl(env.CLERK_API_URL);
   const seed: Seed = known === null ? await makePeople(clerk, control) : JSON.parse(known);
   await Deno.writeTextFile(file, JSON.stringify(seed));
+  if (known === null) await control.settle({ contains: seed.clerkOrganizationId });
   const signIn = async (userId: string) => {
     const session = await clerk.sessions.createSession({ userId });
     return (await clerk.sessions.getToken(session.id, undefined, TOKEN_SECONDS)).jwt;
