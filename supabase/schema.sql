@@ -1216,6 +1216,47 @@ $function$;
 
 comment on function private.holds_seat(public.organization_invitations) is 'Whether an invitation counts as a seat: one person holds one, whether as a member or through the newest live invitation.';
 
+comment on function private.invitation_after(public.organizations,public.organization_invitations,jsonb,text) is 'The row of an invitation, as it was or null for a new one, once it has taken in what Clerk says: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+
+CREATE OR REPLACE FUNCTION private.invitation_after(p_organization public.organizations, p_before public.organization_invitations, p_invitation jsonb, p_status text)
+ RETURNS public.organization_invitations
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  made_at constant timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
+  said_at constant timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
+  address constant text := private.normalize_email(p_invitation ->> 'email');
+  recorded public.organization_invitations := p_before;
+begin
+  recorded.status := private.later_invitation_status(p_status, p_before.status);
+  recorded.clerk_user_id := coalesce(p_invitation ->> 'userId', p_before.clerk_user_id);
+  if recorded.status = 'accepted' and (p_organization.deleted_at is not null or exists (
+    select from public.organization_members
+    where organization_id = p_organization.id
+      and (clerk_user_id = recorded.clerk_user_id or email = address)
+      and clerk_created_at >= made_at
+  )) then
+    recorded.status := 'joined';
+  elsif recorded.status in ('reserved', 'pending') and p_organization.deleted_at is not null then
+    recorded.status := 'revoked';
+  end if;
+
+  recorded.email := coalesce(p_before.email, address);
+  recorded.clerk_invitation_id := p_invitation ->> 'id';
+  recorded.clerk_created_at := made_at;
+  recorded.held_until := null;
+  recorded.invited_by := coalesce(p_before.invited_by, p_invitation ->> 'invitedBy');
+  if p_before.id is null or said_at > p_before.clerk_updated_at then
+    recorded.role := coalesce(p_invitation ->> 'role', p_before.role, 'org:member');
+    recorded.expires_at := (p_invitation ->> 'expiresAt')::timestamptz;
+    recorded.clerk_updated_at := said_at;
+  end if;
+  return recorded;
+end;
+$function$;
+
 comment on function private.invitation_change(public.organization_invitations,public.organization_invitations) is 'What has changed of an invitation: null before for a new one, null after for a deleted one.';
 
 CREATE OR REPLACE FUNCTION private.invitation_change(p_before public.organization_invitations, p_after public.organization_invitations)
@@ -2076,65 +2117,42 @@ $function$;
 
 comment on function private.record_first_payment(uuid,text,text) is 'Notes whether the first invoice of a subscription is paid. The organization is locked by the caller.';
 
-CREATE OR REPLACE FUNCTION private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text, p_reservation_id uuid DEFAULT NULL::uuid)
+CREATE OR REPLACE FUNCTION private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  invitation public.organization_invitations;
-  made_at timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
-  said_at timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
-  accepted_by text := p_invitation ->> 'userId';
-  address text := private.normalize_email(p_invitation ->> 'email');
-  next_status text := p_status;
-begin
-  invitation := (
-    select i from public.organization_invitations as i
-    where i.clerk_invitation_id = p_invitation ->> 'id'
-      or i.id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
-    order by i.clerk_invitation_id nulls last
-    limit 1
+  recorded public.organization_invitations := private.invitation_after(
+    p_organization,
+    (
+      select i from public.organization_invitations as i
+      where i.clerk_invitation_id = p_invitation ->> 'id'
+        or i.id = private.adoptable_invitation(
+          p_organization.id, private.normalize_email(p_invitation ->> 'email'),
+          (p_invitation ->> 'createdAt')::timestamptz
+        )
+      order by i.clerk_invitation_id nulls last
+      limit 1
+    ),
+    p_invitation, p_status
   );
-  next_status := private.later_invitation_status(p_status, invitation.status);
-
-  if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
-    select from public.organization_members
-    where organization_id = p_organization.id
-      and (clerk_user_id = coalesce(accepted_by, invitation.clerk_user_id) or email = address)
-      and clerk_created_at >= made_at
-  )) then
-    next_status := 'joined';
-  elsif next_status in ('reserved', 'pending') and p_organization.deleted_at is not null then
-    next_status := 'revoked';
+begin
+  if recorded.id is not null then
+    perform private.write_invitations(array[recorded]);
+    return;
   end if;
-
-  if invitation.id is null then
-    insert into public.organization_invitations (
-      organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
-      clerk_created_at, clerk_updated_at
-    ) values (
-      p_organization.id, p_invitation ->> 'id', accepted_by, address, coalesce(p_invitation ->> 'role', 'org:member'),
-      next_status, (p_invitation ->> 'expiresAt')::timestamptz, p_invitation ->> 'invitedBy', made_at, said_at
-    );
-  else
-    update public.organization_invitations
-    set status = next_status,
-        clerk_invitation_id = p_invitation ->> 'id',
-        clerk_created_at = made_at,
-        held_until = null,
-        clerk_user_id = coalesce(accepted_by, clerk_user_id),
-        invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
-        role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
-        expires_at = case when said_at > clerk_updated_at
-          then (p_invitation ->> 'expiresAt')::timestamptz else expires_at end,
-        clerk_updated_at = greatest(clerk_updated_at, said_at)
-    where id = invitation.id;
-  end if;
+  insert into public.organization_invitations (
+    organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
+    clerk_created_at, clerk_updated_at
+  ) values (
+    p_organization.id, recorded.clerk_invitation_id, recorded.clerk_user_id, recorded.email, recorded.role,
+    recorded.status, recorded.expires_at, recorded.invited_by, recorded.clerk_created_at, recorded.clerk_updated_at
+  );
 end;
 $function$;
 
-comment on function private.record_invitation(public.organizations,jsonb,text,uuid) is 'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. p_reservation_id: the reservation that it was made for, when that is known. Forward only. The organization is locked by the caller.';
+comment on function private.record_invitation(public.organizations,jsonb,text) is 'Takes in what Clerk says of an invitation, as private.invitation_after() takes it: one that there is under Clerk''s id, or a reservation of ours that it was made for, or a new one. The organization is locked by the caller.';
 
 CREATE OR REPLACE FUNCTION private.record_membership(p_organization public.organizations, p_membership jsonb, p_removed boolean)
  RETURNS void
@@ -2863,8 +2881,7 @@ begin
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
 
-  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status',
-    case when ours.status = 'reserved' then ours.id end);
+  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status');
   settled := (select i from public.organization_invitations as i where i.clerk_invitation_id = clerk_id);
   -- Released before Clerk's answer came, and the seat is somebody else's by now.
   return case when settled.id <> ours.id and settled.holds_seat and exists (
@@ -2874,6 +2891,32 @@ end;
 $function$;
 
 comment on function private.settle_invitation(public.organizations,uuid,jsonb) is 'Settles one reservation or invitation by one of the results that settle_invitations() takes; returns its state.';
+
+CREATE OR REPLACE FUNCTION private.settle_reservations(p_organization public.organizations, p_results jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  made constant public.organization_invitations[] := array(
+    select private.invitation_after(p_organization, ours, result -> 'invitation', result ->> 'status')
+    from jsonb_array_elements(p_results) as given (result)
+    join public.organization_invitations as ours on ours.id = private.to_uuid(result ->> 'invitationId')
+    where ours.organization_id = p_organization.id and ours.status = 'reserved' and result ? 'invitation'
+      and not exists (
+        select from public.organization_invitations as told
+        where told.clerk_invitation_id = result #>> '{invitation,id}'
+      )
+  );
+begin
+  if made <> '{}' then
+    perform private.write_invitations(made);
+  end if;
+  return coalesce((select jsonb_object_agg(id, status) from unnest(made)), '{}');
+end;
+$function$;
+
+comment on function private.settle_reservations(public.organizations,jsonb) is 'Makes of reservations the invitations that Clerk has made for them, by the results that settle_invitations() takes, all in one statement, but for those of which Clerk''s event came first. Returns { id: state }.';
 
 CREATE OR REPLACE FUNCTION private.settling_time()
  RETURNS interval
@@ -3198,6 +3241,24 @@ AS $function$
 $function$;
 
 comment on function private.webhook_health() is 'How late the events of the last hour were recorded, by provider: { events, late, medianLagSeconds, maxLagSeconds }. Late: later than sync waits for them.';
+
+CREATE OR REPLACE FUNCTION private.write_invitations(p_recorded public.organization_invitations[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  update public.organization_invitations as i
+  set status = r.status, clerk_invitation_id = r.clerk_invitation_id, clerk_created_at = r.clerk_created_at,
+      held_until = r.held_until, clerk_user_id = r.clerk_user_id, invited_by = r.invited_by,
+      role = r.role, expires_at = r.expires_at, clerk_updated_at = r.clerk_updated_at
+  from unnest(p_recorded) as r
+  where i.id = r.id;
+end;
+$function$;
+
+comment on function private.write_invitations(public.organization_invitations[]) is 'Writes what private.invitation_after() has made of rows that there are.';
 
 -- schema public
 
@@ -4593,14 +4654,19 @@ CREATE OR REPLACE FUNCTION public.settle_invitations(p_organization_id uuid, p_r
 AS $function$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
+  made jsonb;
   result jsonb;
   settled jsonb := '[]';
 begin
   perform private.set_cause(p_actor, 'settle_invitations');
+  made := private.settle_reservations(organization, p_results);
   for result in select r from jsonb_array_elements(p_results) as given (r) loop
     settled := settled || jsonb_build_array(jsonb_build_object(
       'invitationId', result ->> 'invitationId',
-      'state', private.settle_invitation(organization, private.to_uuid(result ->> 'invitationId'), result)
+      'state', coalesce(
+        made ->> (result ->> 'invitationId'),
+        private.settle_invitation(organization, private.to_uuid(result ->> 'invitationId'), result)
+      )
     ));
   end loop;
   return settled;

@@ -308,70 +308,108 @@ $$;
 comment on function private.adoptable_invitation(uuid, text, timestamptz) is
   'The reservation that a command of ours made and that Clerk now reports under its own id, if there is one.';
 
-create function private.record_invitation(
+create function private.invitation_after(
   p_organization public.organizations,
+  p_before public.organization_invitations,
   p_invitation jsonb,
-  p_status text,
-  p_reservation_id uuid default null
-) returns void
+  p_status text
+) returns public.organization_invitations
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  made_at constant timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
+  said_at constant timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
+  address constant text := private.normalize_email(p_invitation ->> 'email');
+  recorded public.organization_invitations := p_before;
+begin
+  recorded.status := private.later_invitation_status(p_status, p_before.status);
+  recorded.clerk_user_id := coalesce(p_invitation ->> 'userId', p_before.clerk_user_id);
+  if recorded.status = 'accepted' and (p_organization.deleted_at is not null or exists (
+    select from public.organization_members
+    where organization_id = p_organization.id
+      and (clerk_user_id = recorded.clerk_user_id or email = address)
+      and clerk_created_at >= made_at
+  )) then
+    recorded.status := 'joined';
+  elsif recorded.status in ('reserved', 'pending') and p_organization.deleted_at is not null then
+    recorded.status := 'revoked';
+  end if;
+
+  recorded.email := coalesce(p_before.email, address);
+  recorded.clerk_invitation_id := p_invitation ->> 'id';
+  recorded.clerk_created_at := made_at;
+  recorded.held_until := null;
+  recorded.invited_by := coalesce(p_before.invited_by, p_invitation ->> 'invitedBy');
+  if p_before.id is null or said_at > p_before.clerk_updated_at then
+    recorded.role := coalesce(p_invitation ->> 'role', p_before.role, 'org:member');
+    recorded.expires_at := (p_invitation ->> 'expiresAt')::timestamptz;
+    recorded.clerk_updated_at := said_at;
+  end if;
+  return recorded;
+end;
+$$;
+
+comment on function private.invitation_after(public.organizations, public.organization_invitations, jsonb, text) is
+  'The row of an invitation, as it was or null for a new one, once it has taken in what Clerk says: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. Forward only. The organization is locked by the caller.';
+
+create function private.write_invitations(p_recorded public.organization_invitations[]) returns void
+language plpgsql
+set search_path = ''
+-- With an array Postgres would plan the statement anew every time.
+set plan_cache_mode = 'force_generic_plan'
+as $$
+begin
+  update public.organization_invitations as i
+  set status = r.status, clerk_invitation_id = r.clerk_invitation_id, clerk_created_at = r.clerk_created_at,
+      held_until = r.held_until, clerk_user_id = r.clerk_user_id, invited_by = r.invited_by,
+      role = r.role, expires_at = r.expires_at, clerk_updated_at = r.clerk_updated_at
+  from unnest(p_recorded) as r
+  where i.id = r.id;
+end;
+$$;
+
+comment on function private.write_invitations(public.organization_invitations[]) is
+  'Writes what private.invitation_after() has made of rows that there are.';
+
+create function private.record_invitation(p_organization public.organizations, p_invitation jsonb, p_status text)
+returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  invitation public.organization_invitations;
-  made_at timestamptz := (p_invitation ->> 'createdAt')::timestamptz;
-  said_at timestamptz := (p_invitation ->> 'updatedAt')::timestamptz;
-  accepted_by text := p_invitation ->> 'userId';
-  address text := private.normalize_email(p_invitation ->> 'email');
-  next_status text := p_status;
-begin
-  invitation := (
-    select i from public.organization_invitations as i
-    where i.clerk_invitation_id = p_invitation ->> 'id'
-      or i.id = coalesce(p_reservation_id, private.adoptable_invitation(p_organization.id, address, made_at))
-    order by i.clerk_invitation_id nulls last
-    limit 1
+  recorded public.organization_invitations := private.invitation_after(
+    p_organization,
+    (
+      select i from public.organization_invitations as i
+      where i.clerk_invitation_id = p_invitation ->> 'id'
+        or i.id = private.adoptable_invitation(
+          p_organization.id, private.normalize_email(p_invitation ->> 'email'),
+          (p_invitation ->> 'createdAt')::timestamptz
+        )
+      order by i.clerk_invitation_id nulls last
+      limit 1
+    ),
+    p_invitation, p_status
   );
-  next_status := private.later_invitation_status(p_status, invitation.status);
-
-  if next_status = 'accepted' and (p_organization.deleted_at is not null or exists (
-    select from public.organization_members
-    where organization_id = p_organization.id
-      and (clerk_user_id = coalesce(accepted_by, invitation.clerk_user_id) or email = address)
-      and clerk_created_at >= made_at
-  )) then
-    next_status := 'joined';
-  elsif next_status in ('reserved', 'pending') and p_organization.deleted_at is not null then
-    next_status := 'revoked';
+begin
+  if recorded.id is not null then
+    perform private.write_invitations(array[recorded]);
+    return;
   end if;
-
-  if invitation.id is null then
-    insert into public.organization_invitations (
-      organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
-      clerk_created_at, clerk_updated_at
-    ) values (
-      p_organization.id, p_invitation ->> 'id', accepted_by, address, coalesce(p_invitation ->> 'role', 'org:member'),
-      next_status, (p_invitation ->> 'expiresAt')::timestamptz, p_invitation ->> 'invitedBy', made_at, said_at
-    );
-  else
-    update public.organization_invitations
-    set status = next_status,
-        clerk_invitation_id = p_invitation ->> 'id',
-        clerk_created_at = made_at,
-        held_until = null,
-        clerk_user_id = coalesce(accepted_by, clerk_user_id),
-        invited_by = coalesce(invited_by, p_invitation ->> 'invitedBy'),
-        role = case when said_at > clerk_updated_at then coalesce(p_invitation ->> 'role', role) else role end,
-        expires_at = case when said_at > clerk_updated_at
-          then (p_invitation ->> 'expiresAt')::timestamptz else expires_at end,
-        clerk_updated_at = greatest(clerk_updated_at, said_at)
-    where id = invitation.id;
-  end if;
+  insert into public.organization_invitations (
+    organization_id, clerk_invitation_id, clerk_user_id, email, role, status, expires_at, invited_by,
+    clerk_created_at, clerk_updated_at
+  ) values (
+    p_organization.id, recorded.clerk_invitation_id, recorded.clerk_user_id, recorded.email, recorded.role,
+    recorded.status, recorded.expires_at, recorded.invited_by, recorded.clerk_created_at, recorded.clerk_updated_at
+  );
 end;
 $$;
 
-comment on function private.record_invitation(public.organizations, jsonb, text, uuid) is
-  'Takes in what Clerk says of an invitation: { id, userId, email, role, invitedBy, createdAt, updatedAt, expiresAt } and its state. p_reservation_id: the reservation that it was made for, when that is known. Forward only. The organization is locked by the caller.';
+comment on function private.record_invitation(public.organizations, jsonb, text) is
+  'Takes in what Clerk says of an invitation, as private.invitation_after() takes it: one that there is under Clerk''s id, or a reservation of ours that it was made for, or a new one. The organization is locked by the caller.';
 
 create function private.apply_clerk_fact(
   p_type text,

@@ -120,6 +120,32 @@ $$;
 comment on function public.hold_invitations(uuid, uuid[]) is
   'Holds reservations for another private.hold_time() and returns those that there still are: to be called before Clerk is asked for more of them. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
+create function private.settle_reservations(p_organization public.organizations, p_results jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  made constant public.organization_invitations[] := array(
+    select private.invitation_after(p_organization, ours, result -> 'invitation', result ->> 'status')
+    from jsonb_array_elements(p_results) as given (result)
+    join public.organization_invitations as ours on ours.id = private.to_uuid(result ->> 'invitationId')
+    where ours.organization_id = p_organization.id and ours.status = 'reserved' and result ? 'invitation'
+      and not exists (
+        select from public.organization_invitations as told
+        where told.clerk_invitation_id = result #>> '{invitation,id}'
+      )
+  );
+begin
+  if made <> '{}' then
+    perform private.write_invitations(made);
+  end if;
+  return coalesce((select jsonb_object_agg(id, status) from unnest(made)), '{}');
+end;
+$$;
+
+comment on function private.settle_reservations(public.organizations, jsonb) is
+  'Makes of reservations the invitations that Clerk has made for them, by the results that settle_invitations() takes, all in one statement, but for those of which Clerk''s event came first. Returns { id: state }.';
+
 create function private.settle_invitation(
   p_organization public.organizations,
   p_invitation_id uuid,
@@ -145,8 +171,7 @@ begin
     return coalesce(ours.status, (select status from public.organization_invitations where id = p_invitation_id));
   end if;
 
-  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status',
-    case when ours.status = 'reserved' then ours.id end);
+  perform private.record_invitation(p_organization, p_result -> 'invitation', p_result ->> 'status');
   settled := (select i from public.organization_invitations as i where i.clerk_invitation_id = clerk_id);
   -- Released before Clerk's answer came, and the seat is somebody else's by now.
   return case when settled.id <> ours.id and settled.holds_seat and exists (
@@ -165,14 +190,19 @@ set search_path = ''
 as $$
 declare
   organization public.organizations := private.lock_organization(p_organization_id);
+  made jsonb;
   result jsonb;
   settled jsonb := '[]';
 begin
   perform private.set_cause(p_actor, 'settle_invitations');
+  made := private.settle_reservations(organization, p_results);
   for result in select r from jsonb_array_elements(p_results) as given (r) loop
     settled := settled || jsonb_build_array(jsonb_build_object(
       'invitationId', result ->> 'invitationId',
-      'state', private.settle_invitation(organization, private.to_uuid(result ->> 'invitationId'), result)
+      'state', coalesce(
+        made ->> (result ->> 'invitationId'),
+        private.settle_invitation(organization, private.to_uuid(result ->> 'invitationId'), result)
+      )
     ));
   end loop;
   return settled;
