@@ -96,24 +96,34 @@ Deno.test("a subscription that sells no seats is ignored by name", () =>
     assert.equal((await numbersOf(sql, organization)).seatLimit, 0);
   }));
 
-Deno.test("of several items the one that sells seats counts", () =>
+Deno.test("of several items the one that sells seats counts, wherever it stands", () =>
+  withTransaction(async (sql) => {
+    for (const isFirst of [true, false]) {
+      const organization = await makeBuyer(sql);
+      const bare = inState(stripeSubscription(organization, second(0), {}), { quantity: 5 });
+      const support = inState(bare, { quantity: 50, lookupKey: "support_monthly" }).items.data
+        .map((item) => ({ ...item, id: randomId("si") }));
+      const data = isFirst ? [...bare.items.data, ...support] : [...support, ...bare.items.data];
+      const both = { ...bare, status: "trialing" as const, items: { ...bare.items, data } };
+
+      const answer = await applyStripeEvent(
+        sql,
+        stripeEvent("customer.subscription.created", both, second(0)),
+      );
+
+      assert.equal(answer.seatLimit, 5);
+    }
+  }));
+
+Deno.test("on a price that is not in the catalogue the plan is what the subscription says it is", () =>
   withTransaction(async (sql) => {
     const organization = await makeBuyer(sql);
-    const bare = inState(stripeSubscription(organization, second(0)), { quantity: 5 });
-    const support = inState(bare, { quantity: 50, lookupKey: "support_monthly" }).items.data
-      .map((item) => ({ ...item, id: randomId("si") }));
-    const both = {
-      ...bare,
-      status: "trialing" as const,
-      items: { ...bare.items, data: [...support, ...bare.items.data] },
-    };
+    const subscription = stripeSubscription(organization, second(0), { plan: "max" });
 
-    const answer = await applyStripeEvent(
-      sql,
-      stripeEvent("customer.subscription.created", both, second(0)),
-    );
+    await report(sql, subscription, { quantity: 5, lookupKey: null }, 0);
 
-    assert.equal(answer.seatLimit, 5);
+    const { plan, seats } = await currentOf(sql, organization);
+    assert.deepEqual([plan, seats], ["max", 5]);
   }));
 
 Deno.test("the late events of a canceled subscription change nothing in its successor", () =>
@@ -161,13 +171,17 @@ Deno.test("two subscriptions that are alive are one too many: the newer counts, 
     assert.equal(ended.alert, undefined);
   }));
 
-async function currentOf(
-  sql: Transaction,
-  { id }: Organization,
-): Promise<{ subscription: string; seats: number; status: string }> {
+interface Current {
+  readonly subscription: string;
+  readonly plan: string;
+  readonly seats: number;
+  readonly status: string;
+}
+
+async function currentOf(sql: Transaction, { id }: Organization): Promise<Current> {
   return only(
-    await sql<{ subscription: string; seats: number; status: string }[]>`
-      select stripe_seat_subscription_id as subscription, purchased_seats as seats, status
+    await sql<Current[]>`
+      select stripe_seat_subscription_id as subscription, plan, purchased_seats as seats, status
       from public.organization_subscriptions where organization_id = ${id}`,
   );
 }

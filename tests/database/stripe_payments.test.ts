@@ -84,6 +84,25 @@ Deno.test("the paid invoice alone says as well that the payment has arrived", ()
     assert.equal(await seats(sql, organization), 5);
   }));
 
+Deno.test("Stripe says the same of the subscription, and that its invoice is paid by now", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeBuyer(sql);
+    const { unpaid, invoice, subscription } = delayed(organization);
+    for (const event of unpaid) {
+      await deliverStripeEvent(sql, event, () => ({ readAt: second(0), subscription }));
+    }
+
+    const paid = { ...subscription, latest_invoice: { ...invoice, status: "paid" as const } };
+    const shown = { ...subscription, latest_invoice: invoice.id };
+    await deliverStripeEvent(
+      sql,
+      stripeEvent("customer.subscription.updated", shown, second(60)),
+      () => ({ readAt: second(60), subscription: paid }),
+    );
+
+    assert.equal(await seats(sql, organization), 5);
+  }));
+
 Deno.test("a change of quantity does not get around the payment", () =>
   withTransaction(async (sql) => {
     const organization = await makeBuyer(sql);
