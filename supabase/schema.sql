@@ -359,7 +359,12 @@ begin
     said.organization_id := p_organization_id;
     said.watermark_tiebreak := coalesce(tiebreak, '');
     said.version := 1;
+    said.first_payment := private.later_first_payment(known.first_payment, said.first_payment);
     perform private.record_subscription(said);
+    -- Only the time at which it was said is new: nothing follows from that.
+    if private.same_subscription(known, said) and known.first_payment = said.first_payment then
+      return 'same';
+    end if;
   end if;
   return verdict;
 end;
@@ -1821,37 +1826,50 @@ CREATE OR REPLACE FUNCTION private.read_subscription(p_subscription jsonb)
  SET search_path TO ''
 AS $function$
 declare
+  items constant jsonb := p_subscription #> '{items,data}';
+  item jsonb;
+  price public.plan_prices;
+  known private.stripe_subscriptions;
   state private.stripe_subscriptions;
 begin
-  select
-    p_subscription ->> 'id' as stripe_subscription_id,
-    item ->> 'id' as stripe_item_id,
-    p_subscription ->> 'status' as status,
-    coalesce(price.plan, known.plan, named.id) as plan,
-    coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
-      when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period) as billing_period,
-    coalesce((item ->> 'quantity')::integer, 0) as quantity,
-    -- On the item, not on the subscription (Stripe: Subscription Item object).
-    to_timestamp((item ->> 'current_period_start')::bigint) as current_period_start,
-    to_timestamp((item ->> 'current_period_end')::bigint) as current_period_end,
-    coalesce(jsonb_typeof(p_subscription -> 'pending_update') = 'object', false) as pending_update,
-    coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
-      or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false) as cancel_at_period_end,
-    to_timestamp((p_subscription ->> 'created')::bigint) as stripe_created_at
-  into
-    state.stripe_subscription_id, state.stripe_item_id, state.status, state.plan, state.billing_period,
-    state.quantity, state.current_period_start, state.current_period_end, state.pending_update,
-    state.cancel_at_period_end, state.stripe_created_at
-  from jsonb_array_elements(p_subscription #> '{items,data}') with ordinality as listed (item, n)
-  left join public.plan_prices as price on price.lookup_key = item #>> '{price,lookup_key}'
+  for n in 0 .. coalesce(jsonb_array_length(items), 0) - 1 loop
+    item := items -> n;
+    price := (select p from public.plan_prices as p where p.lookup_key = item #>> '{price,lookup_key}');
+    exit when price.plan is not null;
+  end loop;
+  state.plan := price.plan;
   -- A lookup key moves on when a price is replaced; subscribers stay behind on
   -- a price without one.
-  left join private.stripe_subscriptions as known
-    on known.stripe_subscription_id = p_subscription ->> 'id' and known.stripe_item_id = item ->> 'id'
-  left join public.plans as named on named.id = p_subscription #>> '{metadata,plan}'
-  where coalesce(price.plan, known.plan, named.id) is not null
-  order by price.plan is null, known.plan is null, n
-  limit 1;
+  if state.plan is null then
+    known := (
+      select s from private.stripe_subscriptions as s where s.stripe_subscription_id = p_subscription ->> 'id'
+    );
+    item := (select i from jsonb_array_elements(items) as i where i ->> 'id' = known.stripe_item_id limit 1);
+    state.plan := case when item is not null then known.plan end;
+  end if;
+  if state.plan is null then
+    item := items -> 0;
+    state.plan := (
+      select id from public.plans where id = p_subscription #>> '{metadata,plan}' and item is not null
+    );
+  end if;
+  if state.plan is null then
+    return null;
+  end if;
+
+  state.stripe_subscription_id := p_subscription ->> 'id';
+  state.stripe_item_id := item ->> 'id';
+  state.status := p_subscription ->> 'status';
+  state.billing_period := coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
+    when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period);
+  state.quantity := coalesce((item ->> 'quantity')::integer, 0);
+  -- On the item, not on the subscription (Stripe: Subscription Item object).
+  state.current_period_start := to_timestamp((item ->> 'current_period_start')::bigint);
+  state.current_period_end := to_timestamp((item ->> 'current_period_end')::bigint);
+  state.pending_update := coalesce(jsonb_typeof(p_subscription -> 'pending_update') = 'object', false);
+  state.cancel_at_period_end := coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
+    or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false);
+  state.stripe_created_at := to_timestamp((p_subscription ->> 'created')::bigint);
   return state;
 end;
 $function$;
@@ -2258,24 +2276,26 @@ CREATE OR REPLACE FUNCTION private.record_subscription(p_state private.stripe_su
  SET search_path TO ''
 AS $function$
 begin
-  insert into private.stripe_subscriptions as known
-  select p_state.*
-  on conflict (stripe_subscription_id) do update set
-    stripe_item_id = excluded.stripe_item_id,
-    status = excluded.status,
-    plan = excluded.plan,
-    billing_period = excluded.billing_period,
-    quantity = excluded.quantity,
-    current_period_start = excluded.current_period_start,
-    current_period_end = excluded.current_period_end,
-    pending_update = excluded.pending_update,
-    cancel_at_period_end = excluded.cancel_at_period_end,
-    first_payment = private.later_first_payment(known.first_payment, excluded.first_payment),
-    stripe_created_at = excluded.stripe_created_at,
-    watermark = greatest(known.watermark, excluded.watermark),
-    watermark_asked = excluded.watermark_asked,
-    watermark_tiebreak = excluded.watermark_tiebreak,
-    version = known.version + 1;
+  update private.stripe_subscriptions as known
+  set stripe_item_id = p_state.stripe_item_id,
+      status = p_state.status,
+      plan = p_state.plan,
+      billing_period = p_state.billing_period,
+      quantity = p_state.quantity,
+      current_period_start = p_state.current_period_start,
+      current_period_end = p_state.current_period_end,
+      pending_update = p_state.pending_update,
+      cancel_at_period_end = p_state.cancel_at_period_end,
+      first_payment = private.later_first_payment(known.first_payment, p_state.first_payment),
+      stripe_created_at = p_state.stripe_created_at,
+      watermark = greatest(known.watermark, p_state.watermark),
+      watermark_asked = p_state.watermark_asked,
+      watermark_tiebreak = p_state.watermark_tiebreak,
+      version = known.version + 1
+  where known.stripe_subscription_id = p_state.stripe_subscription_id;
+  if not found then
+    insert into private.stripe_subscriptions select p_state.*;
+  end if;
 end;
 $function$;
 
@@ -2951,14 +2971,24 @@ CREATE OR REPLACE FUNCTION private.stripe_outcome(p_event_id text, p_before publ
  SET search_path TO ''
 AS $function$
 declare
-  after public.organizations := (select o from public.organizations as o where o.id = p_before.id);
+  after public.organizations := p_before;
+  alert text;
   outcome text := case
     when p_verdict in ('newer', 'same') then 'applied'
     when p_verdict = 'stale' then 'stale'
     else 'ignored'
   end;
 begin
-  if outcome <> 'applied' then
+  if p_verdict = 'newer' then
+    after := (select o from public.organizations as o where o.id = p_before.id);
+    alert := case
+      when after.over_capacity and not p_before.over_capacity then 'over_capacity'
+      when (
+        select count(*) > 1 from private.stripe_subscriptions as known
+        where known.organization_id = after.id and private.seats_of(known) > 0
+      ) then 'several_subscriptions'
+    end;
+  elsif outcome <> 'applied' then
     update private.webhook_events set outcome = p_verdict where provider = 'stripe' and event_id = p_event_id;
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
@@ -2968,13 +2998,7 @@ begin
     'seatLimit', after.seat_limit,
     'seatsUsed', after.seats_used,
     'pushLimit', nullif(private.limit_push_due(after), false),
-    'alert', case
-      when after.over_capacity and not p_before.over_capacity then 'over_capacity'
-      when (
-        select count(*) > 1 from private.stripe_subscriptions as known
-        where known.organization_id = after.id and private.seats_of(known) > 0
-      ) then 'several_subscriptions'
-    end
+    'alert', alert
   ));
 end;
 $function$;
