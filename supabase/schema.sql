@@ -436,24 +436,26 @@ declare
     'stripe_seat_subscription_id', 'status', 'plan', 'seat_billing_period', 'purchased_seats', 'renewal_seats',
     'cancel_at_period_end'
   ];
-  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
-  is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
-  changed text[] := '{}';
+  was constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+  is_now constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  before jsonb := case when tg_op <> 'INSERT' then '{}'::jsonb end;
+  after jsonb := case when tg_op <> 'DELETE' then '{}'::jsonb end;
   field text;
 begin
   foreach field in array booked loop
     if was -> field is distinct from is_now -> field then
-      changed := changed || field;
+      -- Null stays null: a new row has nothing before, a deleted one nothing after.
+      before := before || jsonb_build_object(field, was -> field);
+      after := after || jsonb_build_object(field, is_now -> field);
     end if;
   end loop;
-  if changed <> '{}' then
+  if coalesce(before, after) <> '{}' then
     insert into public.billing_changes (
       organization_id, kind, subject, actor, cause, before, after, purchased_seats, seats_used
     )
     -- seat_limit follows by a trigger that comes after this one.
     select o.id, 'subscription', o.id, private.current_actor(), private.current_cause(),
-      private.fields_of(was, changed), private.fields_of(is_now, changed),
-      coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
+      before, after, coalesce((is_now ->> 'purchased_seats')::integer, 0), o.seats_used
     from public.organizations as o
     where o.id = (coalesce(is_now, was) ->> 'organization_id')::uuid
     -- The row with the greatest id has to be the one with the last balance.
@@ -960,25 +962,6 @@ end;
 $function$;
 
 comment on function private.expire_invitations(uuid) is 'Ends the invitations whose time is over. Clerk sends no event for it (Clerk: organization invitations).';
-
-CREATE OR REPLACE FUNCTION private.fields_of(p_row jsonb, p_fields text[])
- RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-declare
-  kept jsonb := case when p_row is not null then '{}'::jsonb end;
-  field text;
-begin
-  foreach field in array p_fields loop
-    kept := kept || jsonb_build_object(field, p_row -> field);
-  end loop;
-  return kept;
-end;
-$function$;
-
-comment on function private.fields_of(jsonb,text[]) is 'Some fields of a row; null for no row.';
 
 CREATE OR REPLACE FUNCTION private.first_payment_of(p_subscription jsonb)
  RETURNS text
