@@ -1,4 +1,3 @@
-import { emptyDataFolder } from "../local/data_folder.ts";
 import { CACHE, CHECKOUT } from "../local/paths.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 import { type Bench, connectionOf, withConnections } from "./bench.ts";
@@ -40,13 +39,12 @@ const FOLDER = `${CACHE}/bench`;
 
 /** Starts a stack whose Postgres keeps what it has committed, as a hosted one does. */
 async function ownStack(): Promise<Stack> {
-  const dataDir = `${FOLDER}/stack`;
-  await emptyDataFolder(dataDir);
   await Deno.mkdir(FOLDER, { recursive: true });
   const log = await Deno.open(`${FOLDER}/stack.log`, { create: true, write: true, truncate: true });
   const text = new TextEncoder();
   return await startStack({
-    dataDir,
+    dataDir: null,
+    durable: true,
     ports: "free",
     log: (line) => log.writeSync(text.encode(`${line}\n`)),
   });

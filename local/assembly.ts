@@ -13,6 +13,9 @@ export interface Assembly {
   folder: string;
   keys: Keys;
   ports: Ports;
+  /** Whether the folder is there for the next run, too. */
+  isKept: boolean;
+  /** Whether Postgres keeps what it has committed when it crashes. */
   durable: boolean;
   log: (line: string) => void;
   /** How to end what is up so far, the latest first. */

@@ -20,12 +20,12 @@ export function stripeClient(base: string, secretKey: string): Stripe {
 
 /** Starts the Stripe emulator, which delivers its events to `webhookUrl`. */
 export async function startStripe(
-  { folder, durable, keys, ports, parts }: Assembly,
+  { folder, isKept, keys, ports, parts }: Assembly,
   webhookUrl: string,
 ): Promise<{ url: string; webhookSecret: string }> {
   const emulator = await startStripeEmulator({
     port: ports.stripe,
-    statePath: durable ? `${folder}/stripe.json` : null,
+    statePath: isKept ? `${folder}/stripe.json` : null,
     secretKey: keys.stripeSecretKey,
   });
   parts.defer(emulator.close);
@@ -57,12 +57,12 @@ async function ensureEndpoint(
 
 /** Starts the Clerk emulator, which delivers its events to `webhookUrl`. */
 export async function startClerk(
-  { folder, durable, keys, ports, parts }: Assembly,
+  { folder, isKept, keys, ports, parts }: Assembly,
   webhookUrl: string,
 ): Promise<{ url: string; jwtKey: string }> {
   const emulator = await startClerkEmulator({
     port: ports.clerk,
-    statePath: durable ? `${folder}/clerk.json` : null,
+    statePath: isKept ? `${folder}/clerk.json` : null,
     secretKey: keys.clerkSecretKey,
     publishableKey: keys.clerkPublishableKey,
   });

@@ -18,6 +18,11 @@ import { functionEnvironment, type StackEnv } from "./stack_env.ts";
 export interface StackOptions {
   /** Where it keeps its data between runs; null gives it a folder that is removed on stop. */
   dataDir: string | null;
+  /**
+   * Whether Postgres keeps what it has committed when it crashes, at the cost of waiting for the disk.
+   * In a stack that keeps its data between runs it always does.
+   */
+  durable?: boolean;
   /** The ports that Supabase's own tools use, where they are free; or any free ones. */
   ports?: "usual" | "free";
   /** Whether a saved file of a function takes effect at once. */
@@ -56,7 +61,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     folder,
     keys: await loadKeys(folder),
     ports: options.ports === "usual" ? USUAL_PORTS : FREE_PORTS,
-    durable: options.dataDir !== null,
+    isKept: options.dataDir !== null,
+    durable: options.dataDir !== null || (options.durable ?? false),
     log: options.log ?? (() => {}),
     parts,
   };

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { emptyDataFolder } from "../../local/data_folder.ts";
 import type { EmulatorControl } from "../../local/emulation/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { assertCounted } from "../database/recount.ts";
@@ -17,7 +16,6 @@ import { createOrganization, type Organization } from "../functions/organization
 import { numbersOf } from "../functions/rows.ts";
 import { lapseLease } from "../functions/sync-seats/drifted.ts";
 import { callSweep, syncUntilAgreed } from "../functions/sync-seats/sync.ts";
-import { newDataPath } from "../local/stack/dev_stack.ts";
 import { assertInvariants } from "../simulation/invariants.ts";
 import type { CrashingDatabase } from "./crashing_database.ts";
 import { LastingClient } from "./lasting_client.ts";
@@ -203,14 +201,11 @@ async function play(stack: Stack): Promise<void> {
 
 Deno.test("Postgres crashes and connections break under load: clear answers, and nothing is lost", async () => {
   for (let round = 0; round < Math.ceil(ROUNDS / 10); round++) {
-    // A stack that keeps its data has durable commits.
-    const dataDir = newDataPath();
-    const stack = await startStack({ dataDir, ports: "free" });
+    const stack = await startStack({ dataDir: null, durable: true, ports: "free" });
     try {
       await play(stack);
     } finally {
       await stack.stop();
-      await emptyDataFolder(dataDir);
     }
   }
 });
