@@ -61,7 +61,7 @@ export function createInvitations(
   if (limit === "kept") requireRoom(clerk, id, inputs.length);
   return inputs.map((input) => {
     const invitation = newInvitation(id, input);
-    clerk.state.invitations[invitation.id] = invitation;
+    clerk.state.invitations.put(invitation);
     clerk.changed();
     const data = invitationJson(clerk, invitation);
     clerk.emit({ type: "organizationInvitation.created", data }, cause);
@@ -94,8 +94,8 @@ function requireInvitable(clerk: ClerkInstance, id: string, input: InvitationInp
   if (invitee !== undefined && membershipOf(clerk, id, invitee.id) !== undefined) {
     throw alreadyMember(email_address);
   }
-  const invited = Object.values(clerk.state.invitations).some((one) =>
-    one.organization_id === id && invitationStatus(one) === "pending" &&
+  const invited = clerk.state.invitations.of(id).some((one) =>
+    invitationStatus(one) === "pending" &&
     one.email_address.toLowerCase() === email_address.toLowerCase()
   );
   if (invited) throw invitationNotUnique();
@@ -167,8 +167,7 @@ export function invitationRoutes(clerk: ClerkInstance): Hono {
     const { id } = organizationById(clerk, c.req.param("organization"));
     const statuses = queryList(c, "status");
     const address = c.req.query("email_address")?.toLowerCase();
-    const found = Object.values(clerk.state.invitations).filter((one) =>
-      one.organization_id === id &&
+    const found = clerk.state.invitations.of(id).filter((one) =>
       (statuses.length === 0 || statuses.includes(invitationStatus(one))) &&
       (address === undefined || one.email_address.toLowerCase() === address)
     );

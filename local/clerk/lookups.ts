@@ -34,7 +34,7 @@ export function userMatches(user: UserJSON, query: string): boolean {
 
 /** The organization with this id. Throws a 404. */
 export function organizationById({ state }: ClerkInstance, id: string): OrganizationRecord {
-  const organization = state.organizations[id];
+  const organization = state.organizations.get(id);
   if (organization === undefined) throw notFound("Given organization not found.");
   return organization;
 }
@@ -44,12 +44,10 @@ export function placesTaken(
   { state }: ClerkInstance,
   organizationId: string,
 ): { members: number; pending: number } {
-  const inside = ({ organization_id }: { organization_id: string }) =>
-    organization_id === organizationId;
+  const invitations = state.invitations.of(organizationId);
   return {
-    members: Object.values(state.memberships).filter(inside).length,
-    pending: Object.values(state.invitations)
-      .filter((one) => inside(one) && invitationStatus(one) === "pending").length,
+    members: state.memberships.of(organizationId).length,
+    pending: invitations.filter((one) => invitationStatus(one) === "pending").length,
   };
 }
 
@@ -59,14 +57,12 @@ export function membershipOf(
   organizationId: string,
   userId: string,
 ): MembershipRecord | undefined {
-  return Object.values(state.memberships).find((one) =>
-    one.organization_id === organizationId && one.user_id === userId
-  );
+  return state.memberships.of(organizationId).find((one) => one.user_id === userId);
 }
 
 /** The invitation with this id. Throws a 404. */
 export function invitationById({ state }: ClerkInstance, id: string): InvitationRecord {
-  const invitation = state.invitations[id];
+  const invitation = state.invitations.get(id);
   if (invitation === undefined) throw invitationNotFound(id);
   return invitation;
 }

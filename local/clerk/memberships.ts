@@ -41,9 +41,8 @@ export function requireRoom(clerk: ClerkInstance, organizationId: string, more: 
 
 /** Refuses when nobody but this member can manage the organization. */
 function requireAnotherManager({ state }: ClerkInstance, membership: MembershipRecord): void {
-  const left = Object.values(state.memberships).some((one) =>
-    one.organization_id === membership.organization_id && one !== membership && canManage(one.role)
-  );
+  const left = state.memberships.of(membership.organization_id)
+    .some((one) => one !== membership && canManage(one.role));
   if (canManage(membership.role) && !left) throw minimumPermissionsNeeded();
 }
 
@@ -70,7 +69,7 @@ export function addMembership(
     created_at: now,
     updated_at: now,
   };
-  clerk.state.memberships[membership.id] = membership;
+  clerk.state.memberships.put(membership);
   clerk.changed();
   const data = membershipJson(clerk, membership);
   clerk.emit({ type: "organizationMembership.created", data }, cause);
@@ -84,7 +83,7 @@ export function removeMembership(
   cause: EventCause,
 ): OrganizationMembershipJSON {
   const { memberships, sessions } = clerk.state;
-  delete memberships[membership.id];
+  memberships.delete(membership.id);
   for (const session of Object.values(sessions)) {
     const inside = session.user_id === membership.user_id &&
       session.last_active_organization_id === membership.organization_id;
@@ -135,8 +134,7 @@ export function membershipRoutes(clerk: ClerkInstance): Hono {
     const [users, roles] = [queryList(c, "user_id"), queryList(c, "role")];
     const emails = queryList(c, "email_address").map((address) => address.toLowerCase());
     const query = c.req.query("query");
-    const found = Object.values(clerk.state.memberships).filter((one) => {
-      if (one.organization_id !== id) return false;
+    const found = clerk.state.memberships.of(id).filter((one) => {
       const user = userById(clerk, one.user_id);
       return (users.length === 0 || users.includes(one.user_id)) &&
         (roles.length === 0 || roles.includes(one.role)) &&

@@ -61,7 +61,7 @@ export function createOrganization(
     updated_at: now,
   };
   requireFreeSlug(clerk, organization);
-  clerk.state.organizations[id] = organization;
+  clerk.state.organizations.put(organization);
   clerk.changed();
   const data = organizationJson(clerk, organization, true);
   clerk.emit({ type: "organization.created", data }, cause);
@@ -83,11 +83,11 @@ export function updateOrganization(
 ): OrganizationRecord {
   const changed = { ...organization, ...input, updated_at: Date.now() };
   requireFreeSlug(clerk, changed);
-  Object.assign(organization, changed);
+  clerk.state.organizations.put(changed);
   clerk.changed();
-  const data = organizationJson(clerk, organization, true);
+  const data = organizationJson(clerk, changed, true);
   clerk.emit({ type: "organization.updated", data }, cause);
-  return organization;
+  return changed;
 }
 
 /**
@@ -102,14 +102,12 @@ export function deleteOrganization(
   const { id, slug } = organization;
   const { memberships, invitations, organizations, sessions } = clerk.state;
   for (const records of [memberships, invitations]) {
-    for (const record of Object.values(records)) {
-      if (record.organization_id === id) delete records[record.id];
-    }
+    for (const record of records.of(id)) records.delete(record.id);
   }
   for (const session of Object.values(sessions)) {
     if (session.last_active_organization_id === id) session.last_active_organization_id = null;
   }
-  delete organizations[id];
+  organizations.delete(id);
   clerk.changed();
   const data: DeletedObjectJSON = { object: "organization", id, slug, deleted: true };
   clerk.emit({ type: "organization.deleted", data }, cause);
@@ -121,10 +119,7 @@ function slugOf(text: string): string {
 }
 
 function requireFreeSlug({ state }: ClerkInstance, { id, slug }: OrganizationRecord): void {
-  const taken = Object.values(state.organizations).some((one) =>
-    one.slug === slug && one.id !== id
-  );
-  if (taken) throw identifierTaken("slug");
+  if (state.organizations.of(slug).some((one) => one.id !== id)) throw identifierTaken("slug");
 }
 
 /** What was given, without what was left out or null. */
@@ -143,11 +138,11 @@ export function organizationRoutes(clerk: ClerkInstance): Hono {
   app.get("/", (c) => {
     const ids = queryList(c, "organization_id");
     const query = c.req.query("query")?.toLowerCase();
-    const found = Object.values(clerk.state.organizations).filter((one) =>
+    const found = clerk.state.organizations.values().filter((one) =>
       (ids.length === 0 || ids.includes(one.id)) &&
       (query === undefined || one.id.toLowerCase() === query ||
         one.name.toLowerCase().includes(query) || one.slug.includes(query))
-    );
+    ).toArray();
     const { data, total_count } = pageOf(c, found, {
       created_at: (one) => one.created_at,
       name: (one) => one.name,
@@ -161,7 +156,7 @@ export function organizationRoutes(clerk: ClerkInstance): Hono {
   });
   app.get("/:id", (c) => {
     const wanted = c.req.param("id");
-    const bySlug = Object.values(clerk.state.organizations).find((one) => one.slug === wanted);
+    const [bySlug] = clerk.state.organizations.of(wanted);
     return c.json(show(bySlug ?? organizationById(clerk, wanted), withCounts(c)));
   });
   app.patch("/:id", async (c) => {

@@ -57,7 +57,8 @@ export function createSession(
   if (organizationId !== undefined && !membershipOf(clerk, organizationId, user.id)) {
     throw notAMember();
   }
-  const joined = Object.values(clerk.state.memberships).filter((one) => one.user_id === user.id);
+  const joined = clerk.state.memberships.values()
+    .filter((one) => one.user_id === user.id).toArray();
   const now = Date.now();
   const session: SessionRecord = {
     id: newId("sess"),

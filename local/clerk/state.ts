@@ -1,5 +1,6 @@
 import type { UserJSON } from "@clerk/backend";
 import type { DeliveriesState } from "../emulation/delivery_records.ts";
+import { Records } from "../emulation/records.ts";
 import { newId } from "./ids.ts";
 
 /** Metadata as Clerk keeps it: whatever the application puts there. */
@@ -9,7 +10,7 @@ export type Metadata = Record<string, unknown>;
 export interface OrganizationRecord {
   id: string;
   name: string;
-  slug: string;
+  readonly slug: string;
   max_allowed_memberships: number;
   admin_delete_enabled: boolean;
   public_metadata: Metadata;
@@ -22,7 +23,7 @@ export interface OrganizationRecord {
 /** A membership; organization and user are looked up when it is shown. */
 export interface MembershipRecord {
   id: string;
-  organization_id: string;
+  readonly organization_id: string;
   user_id: string;
   role: string;
   public_metadata: Metadata;
@@ -34,7 +35,7 @@ export interface MembershipRecord {
 /** An invitation. `pending` past `expires_at` reads as expired. */
 export interface InvitationRecord {
   id: string;
-  organization_id: string;
+  readonly organization_id: string;
   email_address: string;
   role: string;
   inviter_id: string | null;
@@ -70,9 +71,11 @@ export interface ClerkState extends DeliveriesState {
   /** PKCS #8 PEM of the key that signs session tokens; made at the first start. */
   signingKey: string | null;
   users: Record<string, UserJSON>;
-  organizations: Record<string, OrganizationRecord>;
-  memberships: Record<string, MembershipRecord>;
-  invitations: Record<string, InvitationRecord>;
+  /** By slug. */
+  organizations: Records<OrganizationRecord>;
+  /** By organization, like the invitations. */
+  memberships: Records<MembershipRecord>;
+  invitations: Records<InvitationRecord>;
   sessions: Record<string, SessionRecord>;
   webhookEndpoints: Record<string, WebhookEndpoint>;
 }
@@ -83,9 +86,9 @@ export function emptyState(): ClerkState {
     instanceId: newId("ins"),
     signingKey: null,
     users: {},
-    organizations: {},
-    memberships: {},
-    invitations: {},
+    organizations: new Records(({ slug }) => slug),
+    memberships: new Records(({ organization_id }) => organization_id),
+    invitations: new Records(({ organization_id }) => organization_id),
     sessions: {},
     webhookEndpoints: {},
     deliveries: [],

@@ -40,7 +40,7 @@ export function createUser(clerk: ClerkInstance, input: z.output<typeof createIn
 export function deleteUser(clerk: ClerkInstance, id: string, cause: EventCause): DeletedObjectJSON {
   userById(clerk, id);
   const { memberships, sessions, users } = clerk.state;
-  for (const membership of Object.values(memberships)) {
+  for (const membership of memberships.values()) {
     if (membership.user_id === id) removeMembership(clerk, membership, cause);
   }
   for (const session of Object.values(sessions)) {
@@ -162,18 +162,18 @@ export function userRoutes(clerk: ClerkInstance): Hono {
   app.delete("/:id", (c) => c.json(deleteUser(clerk, c.req.param("id"), causeOf(c))));
   app.get("/:id/organization_memberships", (c) => {
     const user = userById(clerk, c.req.param("id"));
-    const memberships = Object.values(clerk.state.memberships)
-      .filter((membership) => membership.user_id === user.id);
+    const memberships = clerk.state.memberships.values()
+      .filter((membership) => membership.user_id === user.id).toArray();
     const { data, total_count } = pageOf(c, memberships, membershipOrders(clerk));
     return c.json({ data: data.map((one) => membershipJson(clerk, one)), total_count });
   });
   app.get("/:id/organization_invitations", (c) => {
     const user = userById(clerk, c.req.param("id"));
     const statuses = queryList(c, "status");
-    const invitations = Object.values(clerk.state.invitations).filter((invitation) =>
+    const invitations = clerk.state.invitations.values().filter((invitation) =>
       hasEmail(user, invitation.email_address) &&
       (statuses.length === 0 || statuses.includes(invitationStatus(invitation)))
-    );
+    ).toArray();
     const page = pageOf(c, invitations, { created_at: (one) => one.created_at });
     return c.json({
       data: page.data.map((one) => invitationJson(clerk, one)),

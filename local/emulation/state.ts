@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { Records } from "./records.ts";
 
 const SAVE_DELAY_MS = 200;
 
@@ -22,9 +23,15 @@ export class StateFile<T extends object> {
 
   /**
    * Loads the file, or starts from `initial` where there is none. Top-level fields that an older
-   * file lacks come from `initial`. Throws where the file exists and is not a JSON object.
+   * file lacks come from `initial`; those that are `Records` there are filled. `revive` gives values
+   * back what JSON took from them, as in `JSON.parse`. Throws where the file exists and is not a JSON
+   * object.
    */
-  static async open<T extends object>(path: string | null, initial: T): Promise<StateFile<T>> {
+  static async open<T extends object>(
+    path: string | null,
+    initial: T,
+    revive?: (name: string, value: unknown) => unknown,
+  ): Promise<StateFile<T>> {
     if (path === null) return new StateFile(path, initial);
     let text: string;
     try {
@@ -34,7 +41,7 @@ export class StateFile<T extends object> {
       throw error;
     }
     try {
-      return new StateFile(path, { ...initial, ...JSON.parse(text) });
+      return new StateFile(path, filled(initial, JSON.parse(text, revive)));
     } catch (cause) {
       throw new Error(`The state file ${path} is not JSON. Remove it to start afresh`, { cause });
     }
@@ -75,6 +82,16 @@ export class StateFile<T extends object> {
       throw error;
     }
   }
+}
+
+function filled<T extends object>(initial: T, saved: Record<string, unknown>): T {
+  const data = { ...initial, ...saved };
+  for (const [name, records] of Object.entries(initial)) {
+    if (!(records instanceof Records)) continue;
+    for (const record of Object.values(saved[name] ?? {})) records.put(record);
+    Object.assign(data, { [name]: records });
+  }
+  return data;
 }
 
 function isNotFound(error: unknown): boolean {

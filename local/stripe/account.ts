@@ -73,7 +73,7 @@ export function accountFor(
       request: { id: request?.id ?? null, idempotency_key: request?.idempotencyKey ?? null },
       type,
     };
-    parts.state.events[event.id] = event;
+    parts.state.events.put(event);
     parts.state.eventsRecordedAt[event.id] = parts.clock.now();
     const payload = JSON.stringify(event, null, 2);
     for (const endpoint of endpoints) {

@@ -1,5 +1,6 @@
 import { Stripe } from "stripe";
 import type { DeliveriesState } from "../emulation/delivery_records.ts";
+import { Records } from "../emulation/records.ts";
 import type { CardBehaviour } from "./customers/cards.ts";
 import type { Debit } from "./invoices/debits.ts";
 import type { RetrySettings } from "./subscriptions/dunning.ts";
@@ -24,7 +25,8 @@ export interface AccountState extends DeliveriesState {
   priceTiers: ById<Stripe.Price.Tier[]>;
   sessions: ById<Stripe.Checkout.Session>;
   sessionDetails: ById<SessionDetails>;
-  subscriptions: ById<Stripe.Subscription>;
+  /** By customer. */
+  subscriptions: Records<Stripe.Subscription>;
   invoices: ById<Stripe.Invoice>;
   /** The card whose owner has yet to approve the payment of an invoice, by the invoice's id. */
   challengedCards: ById<string>;
@@ -35,7 +37,7 @@ export interface AccountState extends DeliveriesState {
   pendingUpdates: ById<PendingChange>;
   portalConfigurations: ById<Stripe.BillingPortal.Configuration>;
   portalSessions: ById<Stripe.BillingPortal.Session>;
-  events: ById<Stripe.EventBase>;
+  events: Records<Stripe.EventBase>;
   /** When each event happened in real time. */
   eventsRecordedAt: ById<number>;
   testClocks: ById<Stripe.TestHelpers.TestClock>;
@@ -58,7 +60,9 @@ export function emptyAccount(): AccountState {
     priceTiers: {},
     sessions: {},
     sessionDetails: {},
-    subscriptions: {},
+    subscriptions: new Records(({ customer }) =>
+      typeof customer === "string" ? customer : customer.id
+    ),
     invoices: {},
     challengedCards: {},
     invoiceItems: {},
@@ -66,7 +70,7 @@ export function emptyAccount(): AccountState {
     pendingUpdates: {},
     portalConfigurations: {},
     portalSessions: {},
-    events: {},
+    events: new Records(),
     eventsRecordedAt: {},
     testClocks: {},
     retrySettings: { standard: "canceled", byCustomer: {} },
@@ -82,17 +86,8 @@ export function newestFirst<T>(objects: ById<T>): T[] {
   return Object.values(objects).reverse();
 }
 
-/**
- * Gives the SDK's decimal numbers their type back after the state was read from a file, where they
- * are text. Changes `value` in place.
- */
-export function reviveDecimals(value: unknown): void {
-  if (value === null || typeof value !== "object") return;
-  for (const [name, inner] of Object.entries(value)) {
-    if (name.endsWith("_decimal") && typeof inner === "string") {
-      Object.assign(value, { [name]: Stripe.Decimal.from(inner) });
-    } else {
-      reviveDecimals(inner);
-    }
-  }
+/** Gives the SDK's decimal numbers, which are text in a file, their type back: for `JSON.parse`. */
+export function reviveDecimal(name: string, value: unknown): unknown {
+  const isDecimal = name.endsWith("_decimal") && typeof value === "string";
+  return isDecimal ? Stripe.Decimal.from(value) : value;
 }

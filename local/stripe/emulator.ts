@@ -5,7 +5,7 @@ import { Faults } from "../emulation/faults.ts";
 import { listen } from "../emulation/listener.ts";
 import { StateFile } from "../emulation/state.ts";
 import { accountFor, type AccountParts } from "./account.ts";
-import { type AccountState, emptyAccount, reviveDecimals } from "./account_state.ts";
+import { type AccountState, emptyAccount, reviveDecimal } from "./account_state.ts";
 import { Api } from "./api/endpoint.ts";
 import { type ApiEnv, envelope, failuresSpeak, respond } from "./api/envelope.ts";
 import { errorAnswer, invalidRequest } from "./api/errors.ts";
@@ -66,8 +66,11 @@ export interface StripeEmulator {
  * state file can't be read.
  */
 export async function startStripeEmulator(options: StripeEmulatorOptions): Promise<StripeEmulator> {
-  const file = await StateFile.open<AccountState>(options.statePath, emptyAccount());
-  reviveDecimals(file.data);
+  const file = await StateFile.open<AccountState>(
+    options.statePath,
+    emptyAccount(),
+    reviveDecimal,
+  );
   const changed = () => file.changed();
   const deliveries = new Deliveries({
     state: file.data,

@@ -1,5 +1,4 @@
 import type { AccountState } from "../account_state.ts";
-import { newestFirst } from "../account_state.ts";
 import { invalidRequest } from "./errors.ts";
 
 const DEEPEST = 4;
@@ -17,7 +16,7 @@ const REFERENCES: Record<string, Lookup> = {
   latest_invoice: (state, id) => state.invoices[id],
   price: (state, id) => state.prices[id],
   product: (state, id) => state.products[id],
-  subscription: (state, id) => state.subscriptions[id],
+  subscription: (state, id) => state.subscriptions.get(id),
   test_clock: (state, id) => state.testClocks[id],
 };
 
@@ -26,8 +25,7 @@ const EXTRAS: Record<string, Lookup> = {
   "checkout.session.line_items": (state, id) => state.sessionDetails[id]?.lineItems,
   "customer.subscriptions": (state, id) => ({
     object: "list",
-    data: newestFirst(state.subscriptions)
-      .filter(({ customer, status }) => customer === id && status !== "canceled"),
+    data: state.subscriptions.of(id).reverse().filter(({ status }) => status !== "canceled"),
     has_more: false,
     url: `/v1/customers/${id}/subscriptions`,
   }),

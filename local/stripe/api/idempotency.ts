@@ -25,14 +25,15 @@ export interface SavedAnswer {
  * kept, and the same key may try again.
  */
 export function idempotency(parts: AccountParts): MiddlewareHandler<ApiEnv> {
+  const { answers } = parts.state;
   const underWay = new Set<string>();
+  forgetOld(answers, parts.clock.now());
   return async (c, next) => {
     const key = c.req.header("idempotency-key");
     if (c.req.method !== "POST" || key === undefined || key === "") return await next();
-    const { answers } = parts.state;
     const request = `POST ${c.req.path}\n${c.get("form")}`;
-    forgetOld(answers, parts.clock.now());
-    const saved = answers[key];
+    const known = answers[key];
+    const saved = known && isOld(known, parts.clock.now()) ? undefined : known;
     const refusal = refusalOf(key, request, saved, underWay.has(key));
     if (refusal !== undefined) {
       const body = JSON.stringify(errorAnswer(refusal.body, c.get("requestId")));
@@ -94,7 +95,11 @@ async function struckDown(response: Response) {
 }
 
 function forgetOld(answers: Record<string, SavedAnswer>, now: number): void {
-  for (const [key, { at }] of Object.entries(answers)) {
-    if (at <= now - KEPT_SECONDS) delete answers[key];
+  for (const [key, answer] of Object.entries(answers)) {
+    if (isOld(answer, now)) delete answers[key];
   }
+}
+
+function isOld({ at }: SavedAnswer, now: number): boolean {
+  return at <= now - KEPT_SECONDS;
 }

@@ -9,11 +9,11 @@ export interface Page {
 }
 
 /**
- * One page of a list that is given newest first. `kind` names the objects in the refusal of a
- * cursor that is not among them.
+ * One page of a list that is given newest first, and read no further than the page goes. `kind` names
+ * the objects in the refusal of a cursor that is not among them.
  */
 export function pageOf<T extends { id: string }>(
-  objects: readonly T[],
+  objects: Iterable<T>,
   page: Page,
   kind: string,
   url: string,
@@ -24,14 +24,14 @@ export function pageOf<T extends { id: string }>(
       param: "ending_before",
     });
   }
+  const rest = Iterator.from(objects);
   if (before !== undefined) {
-    const end = positionOf(objects, before, kind, "ending_before");
-    const start = Math.max(0, end - limit);
-    return { object: "list", data: objects.slice(start, end), has_more: start > 0, url };
+    const newer = takeUntil(rest, before, kind, "ending_before");
+    return { object: "list", data: newer.slice(-limit), has_more: newer.length > limit, url };
   }
-  const start = after === undefined ? 0 : positionOf(objects, after, kind, "starting_after") + 1;
-  const end = start + limit;
-  return { object: "list", data: objects.slice(start, end), has_more: end < objects.length, url };
+  if (after !== undefined) takeUntil(rest, after, kind, "starting_after");
+  const found = rest.take(limit + 1).toArray();
+  return { object: "list", data: found.slice(0, limit), has_more: found.length > limit, url };
 }
 
 /** A list that is shown whole, inside another object. */
@@ -39,13 +39,17 @@ export function wholeList<T>(data: T[], url: string): Stripe.ApiList<T> {
   return { object: "list", data, has_more: false, url };
 }
 
-function positionOf(
-  objects: readonly { id: string }[],
+/** Takes what comes before the object with this id, and the object itself. */
+function takeUntil<T extends { id: string }>(
+  objects: Iterator<T>,
   id: string,
   kind: string,
   param: string,
-): number {
-  const position = objects.findIndex((object) => object.id === id);
-  if (position === -1) throw resourceMissing(kind, id, param);
-  return position;
+): T[] {
+  const passed: T[] = [];
+  for (let next = objects.next(); !next.done; next = objects.next()) {
+    if (next.value.id === id) return passed;
+    passed.push(next.value);
+  }
+  throw resourceMissing(kind, id, param);
 }

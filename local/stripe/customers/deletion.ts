@@ -1,6 +1,5 @@
 import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
-import { newestFirst } from "../account_state.ts";
 import { cancelNow } from "../subscriptions/ending.ts";
 
 /** Deletes a customer; what it subscribes to is cancelled. */
@@ -9,8 +8,8 @@ export function deleteCustomer(
   customer: Stripe.Customer,
 ): Stripe.DeletedCustomer {
   const { id } = customer;
-  for (const subscription of newestFirst(account.state.subscriptions)) {
-    if (subscription.customer !== id || subscription.ended_at !== null) continue;
+  for (const subscription of account.state.subscriptions.of(id).reverse()) {
+    if (subscription.ended_at !== null) continue;
     cancelNow(account, subscription, { reason: "cancellation_requested" });
   }
   const deleted: Stripe.DeletedCustomer = { id, object: "customer", deleted: true };

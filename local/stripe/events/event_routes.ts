@@ -1,7 +1,6 @@
 import type { Stripe } from "stripe";
 import { z } from "zod";
 import type { Account } from "../account.ts";
-import { newestFirst } from "../account_state.ts";
 import type { Api } from "../api/endpoint.ts";
 import { invalidRequest, resourceMissing } from "../api/errors.ts";
 import { pageOf } from "../api/listing.ts";
@@ -21,7 +20,7 @@ const listParams = paramsOf<Stripe.EventListParams>()({
 /** Endpoints of events: those of the last 30 days. */
 export function eventRoutes(api: Api): void {
   api.get("/v1/events/:id", retrieveParams, ({ account, id }) => {
-    const event = account.state.events[id];
+    const event = account.state.events.get(id);
     if (event === undefined || isForgotten(account, event)) throw resourceMissing("event", id);
     return withPending(event, undelivered(account));
   });
@@ -31,7 +30,11 @@ export function eventRoutes(api: Api): void {
       throw invalidRequest("You may only specify one of these parameters: type, types.");
     }
     const pending = undelivered(account);
-    const events = newestFirst(account.state.events).filter((event) =>
+    const { events: all } = account.state;
+    const candidates = delivered === false
+      ? [...pending.keys()].reverse().flatMap((id) => all.get(id) ?? [])
+      : all.newestFirst();
+    const events = candidates.values().filter((event) =>
       !isForgotten(account, event) &&
       (type === undefined || isOfType(event, type)) &&
       (types === undefined || types.some((one) => isOfType(event, one))) &&
@@ -43,7 +46,10 @@ export function eventRoutes(api: Api): void {
   });
 }
 
-/** How many endpoints have yet to take each event, or never did: pending, failed and lost ones. */
+/**
+ * How many endpoints have yet to take each event, or never did: pending, failed and lost ones. The
+ * oldest event comes first.
+ */
 function undelivered(account: Account): Map<string, number> {
   const missing = new Map<string, Set<string>>();
   const taken = new Set<string>();

@@ -76,7 +76,7 @@ function voidInvoice(account: Account, invoice: Stripe.Invoice): Stripe.Invoice 
   if (invoice.status !== "open") {
     throw invalidRequest(`You can only void an open invoice. This one is ${invoice.status}.`);
   }
-  const subscription = account.state.subscriptions[subscriptionIdOf(invoice)];
+  const subscription = account.state.subscriptions.get(subscriptionIdOf(invoice));
   if (subscription !== undefined && isPendingInvoice(account, subscription, invoice)) {
     discardPending(account, subscription);
     return invoiceOf(account, invoice.id);

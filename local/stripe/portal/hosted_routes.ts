@@ -95,6 +95,5 @@ function replaceCard(account: Account, customerId: string, number: string): stri
 }
 
 function subscriptionsOf(account: Account, customer: string): Stripe.Subscription[] {
-  return newestFirst(account.state.subscriptions)
-    .filter((one) => one.customer === customer && one.ended_at === null);
+  return account.state.subscriptions.of(customer).reverse().filter((one) => one.ended_at === null);
 }

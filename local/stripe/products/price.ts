@@ -55,7 +55,7 @@ export function changePrice(
 ): Stripe.Price {
   const after = { ...before, ...changes };
   account.state.prices[after.id] = after;
-  for (const subscription of Object.values(account.state.subscriptions)) {
+  for (const subscription of account.state.subscriptions.values()) {
     for (const item of subscription.items.data) {
       if (item.price.id === after.id) Object.assign(item, { price: after, plan: planOf(after) });
     }

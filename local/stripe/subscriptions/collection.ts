@@ -17,7 +17,7 @@ export function collect(
   isRetry = false,
 ): Stripe.Invoice {
   const settled = settle(account, invoice, outcome, isRetry);
-  const subscription = account.state.subscriptions[subscriptionIdOf(settled)];
+  const subscription = account.state.subscriptions.get(subscriptionIdOf(settled));
   if (subscription === undefined) return settled;
   if (isPendingInvoice(account, subscription, settled)) {
     if (settled.status === "paid") applyPending(account, subscription);

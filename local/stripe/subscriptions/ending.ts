@@ -37,7 +37,7 @@ export function cancelNow(
     ended_at: now,
     status: "canceled",
   };
-  account.state.subscriptions[canceled.id] = canceled;
+  account.state.subscriptions.put(canceled);
   account.emit("customer.subscription.deleted", canceled);
   return canceled;
 }

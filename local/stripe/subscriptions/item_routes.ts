@@ -8,7 +8,7 @@ import { applyChange } from "./application.ts";
 import { planChange, prorationMoment } from "./change.ts";
 import { paymentBehaviour, prorationBehaviour } from "./change_params.ts";
 import { notForPendingUpdates } from "./update.ts";
-import { subscriptionOf } from "./subscription.ts";
+import { subscriptionOf, subscriptionWithItem } from "./subscription.ts";
 
 const updateParams = paramsOf<Stripe.SubscriptionItemUpdateParams>()({
   metadata: metadata.optional(),
@@ -55,9 +55,10 @@ function itemOf(
   account: Account,
   id: string,
 ): { item: Stripe.SubscriptionItem; subscription: Stripe.Subscription } {
-  for (const subscription of Object.values(account.state.subscriptions)) {
-    const item = subscription.items.data.find((one) => one.id === id);
-    if (item !== undefined) return { item, subscription };
+  const subscription = subscriptionWithItem(account.state, id);
+  const item = subscription?.items.data.find((one) => one.id === id);
+  if (subscription === undefined || item === undefined) {
+    throw resourceMissing("subscription item", id);
   }
-  throw resourceMissing("subscription item", id);
+  return { item, subscription };
 }

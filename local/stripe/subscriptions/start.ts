@@ -77,7 +77,7 @@ export function startSubscription(
       ? "active"
       : "incomplete",
   } satisfies Stripe.Subscription;
-  account.state.subscriptions[started.id] = started;
+  account.state.subscriptions.put(started);
   account.emit("customer.subscription.created", started);
   if (order.trialEnd !== null && order.trialEnd - now <= TRIAL_WARNING_SECONDS) {
     account.emit("customer.subscription.trial_will_end", started);
@@ -106,7 +106,7 @@ function setUp(account: Account, order: Order): Stripe.Subscription {
     now,
     testClock: customerOf(account, customer).test_clock ?? null,
   });
-  account.state.subscriptions[id] = subscription;
+  account.state.subscriptions.put(subscription);
   noteBilled(account, items, trial !== null);
   return subscription;
 }

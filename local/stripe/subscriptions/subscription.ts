@@ -1,11 +1,14 @@
 import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
+import type { AccountState } from "../account_state.ts";
 import { resourceMissing } from "../api/errors.ts";
 import { newId } from "../api/ids.ts";
 import { wholeList } from "../api/listing.ts";
 import { idOf } from "../invoices/lifecycle.ts";
 import { type BillableItem, type Period, wholeDebit } from "../invoices/proration.ts";
 import { type PricedProduct, productId } from "../invoices/tiers.ts";
+
+const ITEM_PREFIX = "si";
 
 /** What a subscription item is made from. */
 export interface ItemInput {
@@ -109,7 +112,7 @@ export function newSubscription(input: SubscriptionInput): Stripe.Subscription {
 export function newItem(input: ItemInput): Stripe.SubscriptionItem {
   const { price, period } = input;
   return {
-    id: newId("si"),
+    id: newId(ITEM_PREFIX),
     object: "subscription_item",
     billing_thresholds: null,
     created: input.now,
@@ -153,9 +156,18 @@ export function planOf(price: Stripe.Price): Stripe.Plan {
 
 /** The subscription with this id. Throws resource_missing. */
 export function subscriptionOf(account: Account, id: string, param?: string): Stripe.Subscription {
-  const subscription = account.state.subscriptions[id];
+  const subscription = account.state.subscriptions.get(id);
   if (subscription === undefined) throw resourceMissing("subscription", id, param);
   return subscription;
+}
+
+/** The subscription with this item, if the id is that of an item at all. */
+export function subscriptionWithItem(
+  { subscriptions }: AccountState,
+  id: string,
+): Stripe.Subscription | undefined {
+  if (!id.startsWith(ITEM_PREFIX)) return undefined;
+  return subscriptions.values().find(({ items }) => items.data.some((item) => item.id === id));
 }
 
 /** Changes a subscription and says what it was before, in the event of this type. */
@@ -165,7 +177,7 @@ export function changeSubscription(
   changes: Partial<Stripe.Subscription>,
 ): Stripe.Subscription {
   const after = { ...before, ...changes };
-  account.state.subscriptions[after.id] = after;
+  account.state.subscriptions.put(after);
   account.emitChange("customer.subscription.updated", before, after);
   return after;
 }

@@ -1,7 +1,6 @@
 import type { Stripe } from "stripe";
 import { z } from "zod";
 import type { Account } from "../account.ts";
-import { newestFirst } from "../account_state.ts";
 import type { Api } from "../api/endpoint.ts";
 import { resourceMissing } from "../api/errors.ts";
 import { pageOf } from "../api/listing.ts";
@@ -65,13 +64,16 @@ function matching(
 ): Stripe.Subscription[] {
   const { created, current_period_end: periodEnd, customer, price, status, test_clock: clock } =
     params;
-  return newestFirst(account.state.subscriptions).filter((subscription) =>
+  const { subscriptions } = account.state;
+  const candidates = customer === undefined
+    ? subscriptions.newestFirst()
+    : subscriptions.of(customer).reverse();
+  return candidates.filter((subscription) =>
     hasStatus(subscription, status) &&
     // Those on a test clock are shown only to who asks for them or for their customer.
     (clock === undefined
       ? customer !== undefined || subscription.test_clock === null
       : subscription.test_clock === clock) &&
-    (customer === undefined || subscription.customer === customer) &&
     (price === undefined || subscription.items.data.some((item) => item.price.id === price)) &&
     isWithin(subscription.created, created) &&
     subscription.items.data.some((item) => isWithin(item.current_period_end, periodEnd))

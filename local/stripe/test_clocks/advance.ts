@@ -71,10 +71,11 @@ function finishAdvance(account: Account, clock: TestClock): void {
 function farthest(account: Account, clock: TestClock): number {
   const { frozen_time: now } = clock;
   const customers = new Set(customersOn(account, clock.id).map(({ id }) => id));
-  const ends = Object.values(account.state.subscriptions)
+  const ends = account.state.subscriptions.values()
     .filter(({ customer, ended_at: end }) => end === null && customers.has(idOf(customer)))
     .flatMap(({ items }) => items.data)
-    .map(({ plan }) => periodFrom(periodFrom(now, now, plan).end, now, plan).end);
+    .map(({ plan }) => periodFrom(periodFrom(now, now, plan).end, now, plan).end)
+    .toArray();
   return ends.length === 0 ? now + LONGEST_SECONDS : Math.min(...ends);
 }
 

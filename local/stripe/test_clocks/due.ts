@@ -30,7 +30,7 @@ export function nextDue(
 ): Due | undefined {
   const ids = new Set(customers.map(({ id }) => id));
   let next: Due | undefined;
-  for (const subscription of Object.values(account.state.subscriptions)) {
+  for (const subscription of account.state.subscriptions.values()) {
     if (subscription.ended_at !== null || !ids.has(idOf(subscription.customer))) continue;
     for (const due of dueFor(account, subscription, from)) {
       const at = Math.max(due.at, from);

@@ -2,6 +2,7 @@ import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
 import type { AccountState } from "../account_state.ts";
 import { idOf } from "../invoices/lifecycle.ts";
+import { subscriptionWithItem } from "../subscriptions/subscription.ts";
 
 /**
  * The account in the time that the first of these objects lives in which is on a test clock: a
@@ -30,9 +31,7 @@ function clockOf(state: AccountState, id: string): Stripe.TestHelpers.TestClock 
 }
 
 function customerIdOf(state: AccountState, id: string): string {
-  const owned = state.subscriptions[id] ?? state.invoices[id] ?? state.paymentMethods[id] ??
-    Object.values(state.subscriptions).find(({ items }) =>
-      items.data.some((item) => item.id === id)
-    );
+  const owned = state.subscriptions.get(id) ?? state.invoices[id] ?? state.paymentMethods[id] ??
+    subscriptionWithItem(state, id);
   return owned === undefined ? id : idOf(owned.customer);
 }
