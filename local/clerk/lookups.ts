@@ -5,14 +5,14 @@ import type { InvitationRecord, MembershipRecord, OrganizationRecord } from "./s
 
 /** The user with this id. Throws a 404. */
 export function userById({ state }: ClerkInstance, id: string): UserJSON {
-  const user = state.users[id];
+  const user = state.users.get(id);
   if (user === undefined) throw notFound(`No user was found with id ${id}`);
   return user;
 }
 
 /** The user who has this e-mail address, whatever its case. */
 export function userByEmail({ state }: ClerkInstance, address: string): UserJSON | undefined {
-  return Object.values(state.users).find((user) => hasEmail(user, address));
+  return state.users.of(address.toLowerCase())[0];
 }
 
 /** Says whether an e-mail address is this user's, whatever its case. */

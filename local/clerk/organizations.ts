@@ -45,7 +45,9 @@ export function createOrganization(
   cause: EventCause,
 ): OrganizationRecord {
   const creator = input.created_by ?? null;
-  if (creator !== null && clerk.state.users[creator] === undefined) throw creatorNotFound(creator);
+  if (creator !== null && clerk.state.users.get(creator) === undefined) {
+    throw creatorNotFound(creator);
+  }
   const id = newId("org");
   const now = Date.now();
   const organization: OrganizationRecord = {

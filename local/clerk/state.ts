@@ -70,7 +70,8 @@ export interface ClerkState extends DeliveriesState {
   instanceId: string;
   /** PKCS #8 PEM of the key that signs session tokens; made at the first start. */
   signingKey: string | null;
-  users: Record<string, UserJSON>;
+  /** By e-mail address, in lower case. */
+  users: Records<UserJSON>;
   /** By slug. */
   organizations: Records<OrganizationRecord>;
   /** By organization, like the invitations. */
@@ -85,10 +86,12 @@ export function emptyState(): ClerkState {
   return {
     instanceId: newId("ins"),
     signingKey: null,
-    users: {},
-    organizations: new Records(({ slug }) => slug),
-    memberships: new Records(({ organization_id }) => organization_id),
-    invitations: new Records(({ organization_id }) => organization_id),
+    users: new Records(({ email_addresses: emails }) =>
+      emails.map(({ email_address }) => email_address.toLowerCase())
+    ),
+    organizations: new Records(({ slug }) => [slug]),
+    memberships: new Records(({ organization_id }) => [organization_id]),
+    invitations: new Records(({ organization_id }) => [organization_id]),
     sessions: {},
     webhookEndpoints: {},
     deliveries: [],

@@ -31,7 +31,7 @@ export function createUser(clerk: ClerkInstance, input: z.output<typeof createIn
     throw identifierTaken("email_address");
   }
   const user = newUser(input);
-  clerk.state.users[user.id] = user;
+  clerk.state.users.put(user);
   clerk.changed();
   return user;
 }
@@ -46,7 +46,7 @@ export function deleteUser(clerk: ClerkInstance, id: string, cause: EventCause):
   for (const session of Object.values(sessions)) {
     if (session.user_id === id) delete sessions[session.id];
   }
-  delete users[id];
+  users.delete(id);
   clerk.changed();
   return { object: "user", id, deleted: true };
 }
@@ -118,11 +118,11 @@ function newEmailAddress(address: string): EmailAddressJSON {
 export function userRoutes(clerk: ClerkInstance): Hono {
   const app = new Hono();
   const listed = (ids: string[], emails: string[], query: string | undefined) =>
-    Object.values(clerk.state.users).filter((user) =>
+    clerk.state.users.values().filter((user) =>
       (ids.length === 0 || ids.includes(user.id)) &&
       (emails.length === 0 || emails.some((address) => hasEmail(user, address))) &&
       (query === undefined || userMatches(user, query))
-    );
+    ).toArray();
   app.get("/", (c) => {
     const users = listed(
       queryList(c, "user_id"),

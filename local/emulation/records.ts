@@ -1,18 +1,18 @@
 /**
- * Objects by id, in the order in which they were made, and by one more thing that they have in
- * common. Whatever their number, it takes no longer to find one, or those of one group. In JSON they
- * are one object with a field for each id.
+ * Objects by id, in the order in which they were made, and by what else they are asked for. Whatever
+ * their number, it takes no longer to find one, or those of one group. In JSON they are one object
+ * with a field for each id.
  *
  * What a record is grouped by is not to be changed in place: put the changed record instead.
  */
 export class Records<T extends { readonly id: string }> {
   readonly #byId = new Map<string, T>();
   readonly #groups = new Map<string, Map<string, T>>();
-  readonly #groupOf: (record: T) => string;
+  readonly #groupsOf: (record: T) => readonly string[];
 
-  /** `groupOf` says which group a record belongs to; without it, all of them are in one. */
-  constructor(groupOf: (record: T) => string = () => "") {
-    this.#groupOf = groupOf;
+  /** `groupsOf` says which groups a record belongs to; none unless given. */
+  constructor(groupsOf: (record: T) => readonly string[] = () => []) {
+    this.#groupsOf = groupsOf;
   }
 
   /** The record with this id. */
@@ -24,12 +24,14 @@ export class Records<T extends { readonly id: string }> {
   put(record: T): T {
     const { id } = record;
     const before = this.#byId.get(id);
-    const group = this.#groupOf(record);
-    if (before !== undefined && this.#groupOf(before) !== group) this.#leaveGroup(before);
+    const groups = this.#groupsOf(record);
+    const earlier = before === undefined ? [] : this.#groupsOf(before);
+    for (const group of earlier) if (!groups.includes(group)) this.#leave(group, id);
     this.#byId.set(id, record);
-    const members = this.#groups.get(group);
-    if (members === undefined) this.#groups.set(group, new Map([[id, record]]));
-    else members.set(id, record);
+    for (const group of groups) {
+      const members = this.#groups.get(group) ?? new Map<string, T>();
+      this.#groups.set(group, members.set(id, record));
+    }
     return record;
   }
 
@@ -38,7 +40,7 @@ export class Records<T extends { readonly id: string }> {
     const record = this.#byId.get(id);
     if (record === undefined) return;
     this.#byId.delete(id);
-    this.#leaveGroup(record);
+    for (const group of this.#groupsOf(record)) this.#leave(group, id);
   }
 
   /** All records, oldest first. */
@@ -61,10 +63,9 @@ export class Records<T extends { readonly id: string }> {
     return Object.fromEntries(this.#byId);
   }
 
-  #leaveGroup(record: T): void {
-    const group = this.#groupOf(record);
+  #leave(group: string, id: string): void {
     const members = this.#groups.get(group);
-    members?.delete(record.id);
+    members?.delete(id);
     if (members?.size === 0) this.#groups.delete(group);
   }
 }

@@ -60,9 +60,9 @@ export function emptyAccount(): AccountState {
     priceTiers: {},
     sessions: {},
     sessionDetails: {},
-    subscriptions: new Records(({ customer }) =>
-      typeof customer === "string" ? customer : customer.id
-    ),
+    subscriptions: new Records(({ customer }) => [
+      typeof customer === "string" ? customer : customer.id,
+    ]),
     invoices: {},
     challengedCards: {},
     invoiceItems: {},

@@ -28,7 +28,7 @@ Deno.test("users are created, found, counted, changed and deleted", () =>
 
 Deno.test("an e-mail address belongs to one user, whatever its case", () =>
   withClerk(async ({ fixtures: { client } }) => {
-    await client.users.createUser({ emailAddress: ["ada@example.com"] });
+    await client.users.createUser({ emailAddress: ["Ada@example.com"] });
     const error = await refused(
       client.users.createUser({ emailAddress: ["ADA@example.com"] }),
       422,
