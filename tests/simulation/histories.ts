@@ -134,7 +134,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   rarity(20, fc.constant(clerk.visit("member")), lateMember, disturbed("reverse", "clerk")),
   rarity(20, n.map((at) => people.leave(at, "leaves")), disturbed("lose", "clerk")),
   rarity(15, fc.constantFrom(-3, -2, -1).map(billing.change), calm),
-  rarity(40, edits, reversed, reversed, late, unheard),
+  rarity(100, edits, reversed, reversed, calm, late, unheard),
   rarity(15, fc.constant(billing.renew()), unheard),
   rarity(25, fc.constant(billing.renew("declined")), calm),
   rarity(60, fc.constant(joining.rush(2, 8, "while a payment is overdue")), calm),
