@@ -83,8 +83,7 @@ create table private.stripe_subscriptions (
   constraint stripe_subscriptions_pkey PRIMARY KEY (stripe_subscription_id),
   constraint stripe_subscriptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id),
   constraint stripe_subscriptions_plan_fkey FOREIGN KEY (plan) REFERENCES public.plans(id),
-  constraint stripe_subscriptions_first_payment_known CHECK ((first_payment = ANY (ARRAY['unknown'::text, 'assumed'::text, 'awaited'::text, 'paid'::text]))),
-  constraint stripe_subscriptions_quantity_not_negative CHECK ((quantity >= 0))
+  constraint stripe_subscriptions_sound CHECK (private.is_sound(stripe_subscriptions.*))
 );
 
 CREATE INDEX stripe_subscriptions_organization_id_idx ON private.stripe_subscriptions USING btree (organization_id);
@@ -360,11 +359,15 @@ begin
     said.watermark_tiebreak := coalesce(tiebreak, '');
     said.version := 1;
     said.first_payment := private.later_first_payment(known.first_payment, said.first_payment);
-    perform private.record_subscription(said);
-    -- Only the time at which it was said is new: nothing follows from that.
     if private.same_subscription(known, said) and known.first_payment = said.first_payment then
+      -- Only the time at which it was said is new: nothing follows from that.
+      update private.stripe_subscriptions
+      set watermark = greatest(watermark, said.watermark), watermark_asked = said.watermark_asked,
+          watermark_tiebreak = said.watermark_tiebreak, version = version + 1
+      where stripe_subscription_id = p_subscription_id;
       return 'same';
     end if;
+    perform private.record_subscription(said);
   end if;
   return verdict;
 end;
@@ -1304,6 +1307,20 @@ end;
 $function$;
 
 comment on function private.invitations_changed() is 'Trigger: private.take_in_holders() for the invitations of a statement.';
+
+CREATE OR REPLACE FUNCTION private.is_sound(p_subscription private.stripe_subscriptions)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_subscription.quantity >= 0
+    and p_subscription.first_payment in ('unknown', 'assumed', 'awaited', 'paid');
+end;
+$function$;
+
+comment on function private.is_sound(private.stripe_subscriptions) is 'What holds in each row of stripe_subscriptions: see private.is_sound(public.organizations).';
 
 CREATE OR REPLACE FUNCTION private.is_sound(p_event private.webhook_events)
  RETURNS boolean
@@ -3807,7 +3824,6 @@ begin
   ) then
     return jsonb_build_object('outcome', 'duplicate');
   end if;
-  perform private.set_cause('stripe', this_event_id);
 
   before := private.organization_of_customer(object);
   if before.id is null then
@@ -3825,6 +3841,7 @@ begin
       perform private.settle_checkout(before.id, object, event_type);
     end if;
     if verdict = 'newer' then
+      perform private.set_cause('stripe', this_event_id);
       perform private.take_in_subscription(before.id, subscription_id);
     end if;
   end if;

@@ -22,10 +22,24 @@ create table private.stripe_subscriptions (
   constraint stripe_subscriptions_pkey primary key (stripe_subscription_id),
   constraint stripe_subscriptions_organization_id_fkey
     foreign key (organization_id) references public.organizations (id),
-  constraint stripe_subscriptions_plan_fkey foreign key (plan) references public.plans (id),
-  constraint stripe_subscriptions_quantity_not_negative check (quantity >= 0),
-  constraint stripe_subscriptions_first_payment_known check (first_payment in ('unknown', 'assumed', 'awaited', 'paid'))
+  constraint stripe_subscriptions_plan_fkey foreign key (plan) references public.plans (id)
 );
+
+create function private.is_sound(p_subscription private.stripe_subscriptions) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_subscription.quantity >= 0
+    and p_subscription.first_payment in ('unknown', 'assumed', 'awaited', 'paid');
+end;
+$$;
+
+comment on function private.is_sound(private.stripe_subscriptions) is
+  'What holds in each row of stripe_subscriptions: see private.is_sound(public.organizations).';
+
+alter table private.stripe_subscriptions add constraint stripe_subscriptions_sound check (private.is_sound(stripe_subscriptions));
 
 create index stripe_subscriptions_organization_id_idx on private.stripe_subscriptions (organization_id);
 create index stripe_subscriptions_plan_idx on private.stripe_subscriptions (plan);

@@ -491,11 +491,15 @@ begin
     said.watermark_tiebreak := coalesce(tiebreak, '');
     said.version := 1;
     said.first_payment := private.later_first_payment(known.first_payment, said.first_payment);
-    perform private.record_subscription(said);
-    -- Only the time at which it was said is new: nothing follows from that.
     if private.same_subscription(known, said) and known.first_payment = said.first_payment then
+      -- Only the time at which it was said is new: nothing follows from that.
+      update private.stripe_subscriptions
+      set watermark = greatest(watermark, said.watermark), watermark_asked = said.watermark_asked,
+          watermark_tiebreak = said.watermark_tiebreak, version = version + 1
+      where stripe_subscription_id = p_subscription_id;
       return 'same';
     end if;
+    perform private.record_subscription(said);
   end if;
   return verdict;
 end;
@@ -534,7 +538,6 @@ begin
   ) then
     return jsonb_build_object('outcome', 'duplicate');
   end if;
-  perform private.set_cause('stripe', this_event_id);
 
   before := private.organization_of_customer(object);
   if before.id is null then
@@ -552,6 +555,7 @@ begin
       perform private.settle_checkout(before.id, object, event_type);
     end if;
     if verdict = 'newer' then
+      perform private.set_cause('stripe', this_event_id);
       perform private.take_in_subscription(before.id, subscription_id);
     end if;
   end if;

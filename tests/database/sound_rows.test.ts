@@ -46,6 +46,10 @@ const UNSOUND: Readonly<Record<string, Readonly<Record<string, readonly (string 
     renewal_seats: [-1],
     granted_seats: [-1],
   },
+  "private.stripe_subscriptions": {
+    quantity: [-1],
+    first_payment: ["", "Paid", "refunded"],
+  },
   "private.webhook_events": {
     provider: ["", "Stripe", "paddle"],
     event_id: EMPTY_OR_LONG,
@@ -62,6 +66,10 @@ for (const [table, columns] of Object.entries(UNSOUND)) {
       await sql`
         insert into private.webhook_events (provider, event_id, type)
         values ('stripe', ${eventId}, 'invoice.paid')`;
+      await sql`
+        insert into private.stripe_subscriptions (
+          stripe_subscription_id, organization_id, status, quantity, stripe_created_at, watermark
+        ) values (${randomId("sub")}, ${id}, 'active', 5, now(), now())`;
       const key = table === "private.webhook_events"
         ? sql`event_id = ${eventId}`
         : table === "public.organizations"
