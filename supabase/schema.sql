@@ -839,8 +839,11 @@ CREATE OR REPLACE FUNCTION private.end_organization(p_organization_id uuid, p_de
  SET search_path TO ''
 AS $function$
 begin
-  -- No sync comes after this one to count afresh what had drifted.
+  -- No sync comes after this one to derive afresh what had drifted.
   perform public.sync_organization_counts(p_organization_id);
+  if exists (select from private.stripe_subscriptions where organization_id = p_organization_id) then
+    perform private.choose_subscription(p_organization_id);
+  end if;
   update public.organizations set deleted_at = p_deleted_at
   where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
   update public.organization_members

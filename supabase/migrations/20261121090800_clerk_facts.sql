@@ -109,8 +109,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- No sync comes after this one to count afresh what had drifted.
+  -- No sync comes after this one to derive afresh what had drifted.
   perform public.sync_organization_counts(p_organization_id);
+  if exists (select from private.stripe_subscriptions where organization_id = p_organization_id) then
+    perform private.choose_subscription(p_organization_id);
+  end if;
   update public.organizations set deleted_at = p_deleted_at
   where id = p_organization_id and (deleted_at is null or deleted_at > p_deleted_at);
   update public.organization_members

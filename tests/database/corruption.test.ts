@@ -4,6 +4,8 @@ import { only, refusalIn, type Transaction, withTransaction } from "./connection
 import { addRequest } from "./join_requests.ts";
 import { makeOrganization, numbersOf, type Organization } from "./organizations.ts";
 import { assertCounted } from "./recount.ts";
+import { second, stripeSubscription } from "./stripe_events.ts";
+import { makeBuyer, report } from "./stripe_reports.ts";
 import { clerkStateOf, sync } from "./sync_leases.ts";
 
 /** Runs a statement past every trigger, as only who may switch them off can. */
@@ -84,6 +86,27 @@ Deno.test("an organization that ends is counted afresh first: no sync comes afte
       invitations: 0,
       used: 0,
     });
+  }));
+
+Deno.test("an organization that ends keeps the seats that its subscription gives", () =>
+  withTransaction(async (sql) => {
+    const organization = await makeBuyer(sql);
+    await report(sql, stripeSubscription(organization, second(0)), { quantity: 5 }, 0);
+    await sql`insert into private.organization_syncs (organization_id) values (${organization.id})`;
+    await behindTheTriggers(
+      sql,
+      `update public.organization_subscriptions set purchased_seats = 90, renewal_seats = 0
+       where organization_id = $1`,
+      organization,
+    );
+
+    await sync(sql, organization, { deleted: true });
+
+    const rows = await sql<{ purchased: number; renewal: number }[]>`
+      select purchased_seats as purchased, renewal_seats as renewal
+      from public.organization_subscriptions where organization_id = ${organization.id}`;
+    assert.deepEqual({ ...only(rows) }, { purchased: 5, renewal: 5 });
+    assert.equal((await numbersOf(sql, organization)).seatLimit, 5);
   }));
 
 Deno.test("one sync finds members that were slipped in past the triggers", () =>

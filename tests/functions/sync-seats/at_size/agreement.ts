@@ -129,8 +129,7 @@ async function inPostgres({ sql }: Clients): Promise<ReadonlyMap<string, State>>
         'seatLimit', coalesce(s.purchased_seats, 0), 'plan', s.plan,
         'clerkLimit', greatest(1, o.seat_limit),
         'renewalSeats',
-          case when s.stripe_seat_subscription_id is null or o.deleted_at is not null
-            then s.renewal_seats else s.purchased_seats end,
+          case when s.stripe_seat_subscription_id is null then s.renewal_seats else s.purchased_seats end,
         'members', (
           select count(*) from public.organization_members as m
           where m.organization_id = o.id and m.status = 'active'),
