@@ -60,6 +60,11 @@ export function membershipOf(
   return state.memberships.of(organizationId).find((one) => one.user_id === userId);
 }
 
+/** A user's memberships, oldest first. */
+export function membershipsOf({ state }: ClerkInstance, userId: string): MembershipRecord[] {
+  return state.memberships.values().filter((one) => one.user_id === userId).toArray();
+}
+
 /** The invitation with this id. Throws a 404. */
 export function invitationById({ state }: ClerkInstance, id: string): InvitationRecord {
   const invitation = state.invitations.get(id);

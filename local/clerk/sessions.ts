@@ -4,7 +4,7 @@ import { z } from "zod";
 import { notAMember, notFound } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
-import { membershipOf, organizationById, userById } from "./lookups.ts";
+import { membershipOf, membershipsOf, organizationById, userById } from "./lookups.ts";
 import { pageOf, queryList, readBody } from "./requests.ts";
 import type { SessionRecord } from "./state.ts";
 import {
@@ -57,8 +57,7 @@ export function createSession(
   if (organizationId !== undefined && !membershipOf(clerk, organizationId, user.id)) {
     throw notAMember();
   }
-  const joined = clerk.state.memberships.values()
-    .filter((one) => one.user_id === user.id).toArray();
+  const joined = membershipsOf(clerk, user.id);
   const now = Date.now();
   const session: SessionRecord = {
     id: newId("sess"),

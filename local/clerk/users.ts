@@ -4,7 +4,14 @@ import { z } from "zod";
 import { badParameter, identifierTaken } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { ClerkInstance } from "./instance.ts";
-import { hasEmail, invitationStatus, userByEmail, userById, userMatches } from "./lookups.ts";
+import {
+  hasEmail,
+  invitationStatus,
+  membershipsOf,
+  userByEmail,
+  userById,
+  userMatches,
+} from "./lookups.ts";
 import { membershipOrders, removeMembership } from "./memberships.ts";
 import { metadataInput, pageOf, queryList, readBody } from "./requests.ts";
 import { invitationJson, membershipJson } from "./views.ts";
@@ -39,10 +46,8 @@ export function createUser(clerk: ClerkInstance, input: z.output<typeof createIn
 /** Deletes a user and their memberships, each with its event. */
 export function deleteUser(clerk: ClerkInstance, id: string, cause: EventCause): DeletedObjectJSON {
   userById(clerk, id);
-  const { memberships, sessions, users } = clerk.state;
-  for (const membership of memberships.values()) {
-    if (membership.user_id === id) removeMembership(clerk, membership, cause);
-  }
+  const { sessions, users } = clerk.state;
+  for (const membership of membershipsOf(clerk, id)) removeMembership(clerk, membership, cause);
   for (const session of Object.values(sessions)) {
     if (session.user_id === id) delete sessions[session.id];
   }
@@ -162,8 +167,7 @@ export function userRoutes(clerk: ClerkInstance): Hono {
   app.delete("/:id", (c) => c.json(deleteUser(clerk, c.req.param("id"), causeOf(c))));
   app.get("/:id/organization_memberships", (c) => {
     const user = userById(clerk, c.req.param("id"));
-    const memberships = clerk.state.memberships.values()
-      .filter((membership) => membership.user_id === user.id).toArray();
+    const memberships = membershipsOf(clerk, user.id);
     const { data, total_count } = pageOf(c, memberships, membershipOrders(clerk));
     return c.json({ data: data.map((one) => membershipJson(clerk, one)), total_count });
   });

@@ -3,6 +3,7 @@ import type { DeliveriesState } from "../emulation/delivery_records.ts";
 import { Records } from "../emulation/records.ts";
 import type { CardBehaviour } from "./customers/cards.ts";
 import type { Debit } from "./invoices/debits.ts";
+import { idOf } from "./invoices/lifecycle.ts";
 import type { RetrySettings } from "./subscriptions/dunning.ts";
 import type { PendingChange } from "./subscriptions/pending_update.ts";
 import type { SessionDetails } from "./checkout/session.ts";
@@ -60,9 +61,7 @@ export function emptyAccount(): AccountState {
     priceTiers: {},
     sessions: {},
     sessionDetails: {},
-    subscriptions: new Records(({ customer }) => [
-      typeof customer === "string" ? customer : customer.id,
-    ]),
+    subscriptions: new Records(({ customer }) => [idOf(customer)]),
     invoices: {},
     challengedCards: {},
     invoiceItems: {},

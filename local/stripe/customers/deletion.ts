@@ -1,6 +1,7 @@
 import type { Stripe } from "stripe";
 import type { Account } from "../account.ts";
 import { cancelNow } from "../subscriptions/ending.ts";
+import { livingSubscriptions } from "../subscriptions/subscription.ts";
 
 /** Deletes a customer; what it subscribes to is cancelled. */
 export function deleteCustomer(
@@ -8,8 +9,7 @@ export function deleteCustomer(
   customer: Stripe.Customer,
 ): Stripe.DeletedCustomer {
   const { id } = customer;
-  for (const subscription of account.state.subscriptions.of(id).reverse()) {
-    if (subscription.ended_at !== null) continue;
+  for (const subscription of livingSubscriptions(account.state, id)) {
     cancelNow(account, subscription, { reason: "cancellation_requested" });
   }
   const deleted: Stripe.DeletedCustomer = { id, object: "customer", deleted: true };

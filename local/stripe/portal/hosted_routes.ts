@@ -7,7 +7,7 @@ import { changeCustomer, liveCustomer } from "../customers/customer.ts";
 import { attach, createCard } from "../customers/payment_method.ts";
 import { notePage } from "../hosted/shell.ts";
 import { cancellationAtEnd, cancelNow } from "../subscriptions/ending.ts";
-import { changeSubscription } from "../subscriptions/subscription.ts";
+import { changeSubscription, livingSubscriptions } from "../subscriptions/subscription.ts";
 import { inFrameOf } from "../test_clocks/frame.ts";
 import { configurationOf } from "./configuration_routes.ts";
 import { portalPage } from "./portal_page.ts";
@@ -30,7 +30,7 @@ export function portalRoutes(account: () => Account, changed: () => void): Hono 
     return c.html(portalPage({
       session,
       features,
-      subscriptions: subscriptionsOf(account(), session.customer),
+      subscriptions: livingSubscriptions(account().state, session.customer),
       invoices: newestFirst(account().state.invoices)
         .filter(({ customer, status }) => customer === session.customer && status !== "draft"),
       problem: c.req.query("problem"),
@@ -59,7 +59,7 @@ function act(
     if (!features.payment_method_update.enabled) return "not_allowed";
     return replaceCard(account, session.customer, form.get("card") ?? "");
   }
-  const subscription = subscriptionsOf(account, session.customer)
+  const subscription = livingSubscriptions(account.state, session.customer)
     .find(({ id }) => id === form.get("subscription"));
   const { enabled, mode } = features.subscription_cancel;
   if (!enabled || subscription === undefined) return "not_allowed";
@@ -87,13 +87,9 @@ function replaceCard(account: Account, customerId: string, number: string): stri
   changeCustomer(account, customer, {
     invoice_settings: { ...customer.invoice_settings, default_payment_method: id },
   });
-  for (const subscription of subscriptionsOf(account, customerId)) {
+  for (const subscription of livingSubscriptions(account.state, customerId)) {
     if (subscription.default_payment_method === null) continue;
     changeSubscription(account, subscription, { default_payment_method: id });
   }
   return undefined;
-}
-
-function subscriptionsOf(account: Account, customer: string): Stripe.Subscription[] {
-  return account.state.subscriptions.of(customer).reverse().filter((one) => one.ended_at === null);
 }

@@ -161,6 +161,14 @@ export function subscriptionOf(account: Account, id: string, param?: string): St
   return subscription;
 }
 
+/** A customer's subscriptions that have not ended, newest first. */
+export function livingSubscriptions(
+  { subscriptions }: AccountState,
+  customer: string,
+): Stripe.Subscription[] {
+  return subscriptions.of(customer).reverse().filter(({ ended_at: end }) => end === null);
+}
+
 /** The subscription with this item, if the id is that of an item at all. */
 export function subscriptionWithItem(
   { subscriptions }: AccountState,
