@@ -63,7 +63,9 @@ async function answer(
   // Deno's fetch silently sends a request again when a connection that it has used before breaks.
   // On fresh connections only, a client sees every drop and does the work of a lost answer once.
   outgoing.shouldKeepAlive = false;
-  outgoing.writeHead(response.status, [...response.headers].flat());
+  const headers = new Headers(response.headers);
+  if (body.length > 0) headers.set("content-length", `${body.length}`);
+  outgoing.writeHead(response.status, [...headers].flat());
   outgoing.end(body);
 }
 
