@@ -1,4 +1,4 @@
-import { verifyToken } from "@clerk/backend";
+import { verifyJwt } from "@clerk/backend/jwt";
 import { ApiError } from "./errors.ts";
 
 /** Who calls, as the verified Clerk session token says. */
@@ -30,8 +30,8 @@ export async function requireSession(
   if (token === undefined) {
     throw ApiError.of("missing_token", "Send a Clerk session token as a bearer token.");
   }
-  const claims = await verifyToken(token, {
-    jwtKey: settings.CLERK_JWT_KEY,
+  const claims = await verifyJwt(token, {
+    key: settings.CLERK_JWT_KEY,
     authorizedParties: settings.CLERK_AUTHORIZED_PARTIES,
   }).catch((cause: unknown) => {
     throw ApiError.of("invalid_token", "The session token is not valid.", { cause });
