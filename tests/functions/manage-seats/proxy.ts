@@ -41,7 +41,8 @@ export async function withProxy(
       headers: request.headers,
       body: body.byteLength === 0 ? null : body,
     });
-    const answer = new Response(await response.arrayBuffer(), {
+    const read = await response.arrayBuffer();
+    const answer = new Response(read.byteLength === 0 ? null : read, {
       status: response.status,
       headers: response.headers,
     });
