@@ -1,3 +1,4 @@
+import { LISTENING, serveArguments, serveEnvironment } from "../../local/functions/deno_serve.ts";
 import { CHECKOUT } from "../../local/paths.ts";
 
 /** A process that serves one module, by its own id: so that its memory can be read. */
@@ -7,10 +8,6 @@ export interface ServedProcess {
   readonly pid: number;
   stop(): Promise<void>;
 }
-
-// As local/functions/function_process.ts serves a function.
-const FLAGS = ["--no-prompt", "--allow-net", "--allow-env", "--cached-only", "--frozen"];
-const LISTENING = /Listening on (http:\/\/127\.0\.0\.1:\d+)/;
 
 /**
  * Serves a module, given by its path in the checkout, and resolves once it listens. Rejects with what
@@ -22,9 +19,9 @@ export async function serve(
 ): Promise<ServedProcess> {
   const config = entrypoint.startsWith("supabase/") ? "supabase/functions/deno.json" : "deno.json";
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["serve", "--host=127.0.0.1", "--port=0", ...FLAGS, `--config=${config}`, entrypoint],
+    args: serveArguments(entrypoint, config),
     cwd: CHECKOUT,
-    env: { ...env, ...ownEnvironment() },
+    env: serveEnvironment(env),
     clearEnv: true,
     stdin: "null",
     stdout: "piped",
@@ -53,16 +50,6 @@ export async function serve(
       await reading;
     },
   };
-}
-
-/** What Deno itself needs: where the installed modules are. */
-function ownEnvironment(): Record<string, string> {
-  const names = ["DENO_DIR", "NPM_CONFIG_REGISTRY"];
-  const given = names.flatMap((name): [string, string][] => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-  return { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...Object.fromEntries(given) };
 }
 
 /** The memory of a process, in MB. */

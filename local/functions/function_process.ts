@@ -1,5 +1,6 @@
 import { CHECKOUT } from "../paths.ts";
 import { startLeashed } from "../processes/leash.ts";
+import { LISTENING, serveArguments, serveEnvironment } from "./deno_serve.ts";
 
 /** One function as a process of its own, listening on a port of its own. */
 export interface FunctionProcess {
@@ -21,13 +22,6 @@ export interface FunctionProcessOptions {
   onLine: (line: string) => void;
 }
 
-/*
- * Network and environment, as at hosted Supabase; no files, no programs. Modules come from what is
- * installed: a function that is being edited must neither download nor rewrite the lock file.
- */
-const FLAGS = ["--no-prompt", "--allow-net", "--allow-env", "--cached-only", "--frozen"];
-const LISTENING = /Listening on (http:\/\/127\.0\.0\.1:\d+)/;
-
 /**
  * Starts a function with `deno serve` and resolves once it listens. Rejects with what it printed
  * when it ends before that.
@@ -38,8 +32,8 @@ export function startFunction(options: FunctionProcessOptions): Promise<Function
   const lines: string[] = [];
   const server = startLeashed({
     command: Deno.execPath(),
-    args: ["serve", "--host=127.0.0.1", "--port=0", ...FLAGS, `--config=${config}`, entrypoint],
-    env: { ...env, ...runtimeEnvironment() },
+    args: serveArguments(entrypoint, config),
+    env: serveEnvironment(env),
     cwd: CHECKOUT,
     stopSignal: "TERM",
     // It would wait for its last answers; whoever ends it has done so, where it matters.
@@ -59,14 +53,4 @@ export function startFunction(options: FunctionProcessOptions): Promise<Function
     listening.reject(new Error(`The function ended with code ${code}:\n${lines.join("\n")}`));
   });
   return listening.promise;
-}
-
-/** What Deno itself needs: where the installed modules are. */
-function runtimeEnvironment(): Record<string, string> {
-  const own: Record<string, string> = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
-  for (const name of ["DENO_DIR", "NPM_CONFIG_REGISTRY"]) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) own[name] = value;
-  }
-  return own;
 }

@@ -52,6 +52,14 @@ Deno.test("a compressed answer stays as it is", async () => {
   assert.equal(await answer.text(), "some text");
 });
 
+Deno.test("a function has the memory of a hosted one", async () => {
+  const heap = `
+    import { getHeapStatistics } from "node:v8";
+    export default { fetch: () => new Response(String(getHeapStatistics().heap_size_limit)) };`;
+  await using functions = await serve({ heap });
+  assert.equal(await (await fetch(functions.url("heap"))).text(), `${256 * 1024 * 1024}`);
+});
+
 Deno.test("a function sees the environment that it is given, and no files", async () => {
   const nosy = `
     const read = (path: string) => {
@@ -62,7 +70,13 @@ Deno.test("a function sees the environment that it is given, and no files", asyn
     };`;
   await using functions = await serve({ nosy });
   const { env, file } = await (await fetch(functions.url("nosy"))).json();
-  const ofDenoItself = ["DENO_DIR", "DENO_NODE_SHIM_ACTIVE", "DENO_NO_UPDATE_CHECK", "NO_COLOR"];
+  const ofDenoItself = [
+    "DENO_DIR",
+    "DENO_NODE_SHIM_ACTIVE",
+    "DENO_NO_UPDATE_CHECK",
+    "DENO_V8_FLAGS",
+    "NO_COLOR",
+  ];
   for (const name of [...ofDenoItself, "NPM_CONFIG_REGISTRY", "PATH", "PWD"]) delete env[name];
   assert.deepEqual(env, { GREETING: "hello", SUPABASE_URL: "http://gateway" });
   assert.equal(file, "NotCapable");
