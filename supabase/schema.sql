@@ -1848,7 +1848,7 @@ begin
       select s from private.stripe_subscriptions as s where s.stripe_subscription_id = p_subscription ->> 'id'
     );
     item := (select i from jsonb_array_elements(items) as i where i ->> 'id' = known.stripe_item_id limit 1);
-    state.plan := case when item is not null then known.plan end;
+    state.plan := known.plan;
   end if;
   if state.plan is null then
     item := items -> 0;
@@ -1862,7 +1862,8 @@ begin
 
   state.stripe_subscription_id := p_subscription ->> 'id';
   state.stripe_item_id := item ->> 'id';
-  state.status := p_subscription ->> 'status';
+  -- Without the item that sold them it may go on for something else, but for seats it is over.
+  state.status := case when item is null then 'canceled' else p_subscription ->> 'status' end;
   state.billing_period := coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
     when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period);
   state.quantity := coalesce((item ->> 'quantity')::integer, 0);
@@ -1877,7 +1878,7 @@ begin
 end;
 $function$;
 
-comment on function private.read_subscription(jsonb) is 'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
+comment on function private.read_subscription(jsonb) is 'What a Stripe subscription says of seats, taken from the item that sells them; canceled when that has been taken out, all null when there never was one.';
 
 CREATE OR REPLACE FUNCTION private.reconcile_changes(p_organization_id uuid, p_started_at timestamp with time zone, p_fenced_change_id uuid)
  RETURNS jsonb
@@ -2610,7 +2611,8 @@ begin
   where stripe_subscription_id = subscription.stripe_seat_subscription_id;
   if known.status = 'unpaid' then
     perform private.refuse(409, 'payment_overdue', 'The open invoice has to be paid first.');
-  elsif private.seats_of(known) is distinct from known.quantity or known.quantity is null then
+  elsif known.status not in ('active', 'trialing', 'past_due')
+    or private.seats_of(known) is distinct from known.quantity then
     perform private.refuse(409, 'no_subscription', 'There is no subscription to change: buy one first.',
       jsonb_build_object('status', coalesce(subscription.status, 'none'), 'buyWith', 'create-seat-checkout-session'));
   end if;

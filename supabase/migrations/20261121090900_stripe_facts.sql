@@ -42,7 +42,7 @@ begin
       select s from private.stripe_subscriptions as s where s.stripe_subscription_id = p_subscription ->> 'id'
     );
     item := (select i from jsonb_array_elements(items) as i where i ->> 'id' = known.stripe_item_id limit 1);
-    state.plan := case when item is not null then known.plan end;
+    state.plan := known.plan;
   end if;
   if state.plan is null then
     item := items -> 0;
@@ -56,7 +56,8 @@ begin
 
   state.stripe_subscription_id := p_subscription ->> 'id';
   state.stripe_item_id := item ->> 'id';
-  state.status := p_subscription ->> 'status';
+  -- Without the item that sold them it may go on for something else, but for seats it is over.
+  state.status := case when item is null then 'canceled' else p_subscription ->> 'status' end;
   state.billing_period := coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
     when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period);
   state.quantity := coalesce((item ->> 'quantity')::integer, 0);
@@ -72,7 +73,7 @@ end;
 $$;
 
 comment on function private.read_subscription(jsonb) is
-  'What a Stripe subscription says of seats, taken from the item that sells them; all null when none does.';
+  'What a Stripe subscription says of seats, taken from the item that sells them; canceled when that has been taken out, all null when there never was one.';
 
 create function private.later_first_payment(p_one text, p_other text) returns text
 language plpgsql

@@ -77,7 +77,8 @@ begin
   where stripe_subscription_id = subscription.stripe_seat_subscription_id;
   if known.status = 'unpaid' then
     perform private.refuse(409, 'payment_overdue', 'The open invoice has to be paid first.');
-  elsif private.seats_of(known) is distinct from known.quantity or known.quantity is null then
+  elsif known.status not in ('active', 'trialing', 'past_due')
+    or private.seats_of(known) is distinct from known.quantity then
     perform private.refuse(409, 'no_subscription', 'There is no subscription to change: buy one first.',
       jsonb_build_object('status', coalesce(subscription.status, 'none'), 'buyWith', 'create-seat-checkout-session'));
   end if;

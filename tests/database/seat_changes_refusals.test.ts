@@ -63,9 +63,11 @@ Deno.test("without a subscription there is nothing to change", () =>
 for (const status of ["canceled", "incomplete", "incomplete_expired", "paused"]) {
   Deno.test(`a subscription that is ${status} cannot be changed`, () =>
     withTransaction(async (sql) => {
-      const { organization } = await subscribed(sql, { status });
       const details = { status, buyWith: "create-seat-checkout-session" };
-      await assertRefused(sql, organization, { seats: 12 }, 409, "no_subscription", details);
+      for (const quantity of [10, 0]) {
+        const { organization } = await subscribed(sql, { status, quantity });
+        await assertRefused(sql, organization, { seats: 12 }, 409, "no_subscription", details);
+      }
     }));
 }
 
