@@ -344,7 +344,7 @@ begin
     verdict := case when said.plan is null then 'no_seats_sold'
       else private.judge_subscription_event(known, said, created, tiebreak, unknown_to_stripe) end;
   else
-    verdict := private.judge_payment_event(known, event_type, object ->> 'payment_status', unknown_to_stripe);
+    verdict := private.judge_payment_event(known, event_type, object, unknown_to_stripe);
     if verdict in ('paid', 'awaited') then
       perform private.record_first_payment(p_organization_id, p_subscription_id, verdict);
       return 'newer';
@@ -975,14 +975,17 @@ CREATE OR REPLACE FUNCTION private.first_payment_of(p_subscription jsonb)
  IMMUTABLE
  SET search_path TO ''
 AS $function$
+declare
+  invoice constant jsonb := p_subscription -> 'latest_invoice';
 begin
   return case
     when p_subscription ->> 'status' = 'trialing' then 'paid'
-    when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
-    when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
-    -- A later invoice than the first, or none at all: nothing is awaited.
-    when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
-    else 'awaited'
+    when jsonb_typeof(invoice) = 'string' then 'unknown'
+    when jsonb_typeof(invoice) is distinct from 'object' then 'paid'
+    when private.is_for_a_period(invoice) and invoice ->> 'status' = 'paid' then 'paid'
+    when invoice ->> 'billing_reason' = 'subscription_create' then 'awaited'
+    -- One in between, or of a later period: by itself it says nothing of the first.
+    else 'assumed'
   end;
 end;
 $function$;
@@ -1311,6 +1314,19 @@ $function$;
 
 comment on function private.invitations_changed() is 'Trigger: private.take_in_holders() for the invitations of a statement.';
 
+CREATE OR REPLACE FUNCTION private.is_for_a_period(p_invoice jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return coalesce(p_invoice ->> 'billing_reason' in ('subscription_create', 'subscription_cycle'), false);
+end;
+$function$;
+
+comment on function private.is_for_a_period(jsonb) is 'Whether an invoice is for a whole period of its subscription. One in between, for a change or made by hand, can be paid, even with nothing, while the first one is open.';
+
 CREATE OR REPLACE FUNCTION private.is_sound(p_subscription private.stripe_subscriptions)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1414,9 +1430,9 @@ $function$;
 
 comment on function private.is_sound(public.organizations) is 'What holds in each row of organizations. A function of the whole row, compiled once a connection: Postgres reads the terms of a constraint from their text, and plans them, anew for each statement that writes.';
 
-comment on function private.judge_payment_event(private.stripe_subscriptions,text,text,boolean) is 'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
+comment on function private.judge_payment_event(private.stripe_subscriptions,text,jsonb,boolean) is 'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
 
-CREATE OR REPLACE FUNCTION private.judge_payment_event(p_known private.stripe_subscriptions, p_type text, p_payment_status text, p_stripe_does_not_know boolean)
+CREATE OR REPLACE FUNCTION private.judge_payment_event(p_known private.stripe_subscriptions, p_type text, p_object jsonb, p_stripe_does_not_know boolean)
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE
@@ -1424,13 +1440,15 @@ CREATE OR REPLACE FUNCTION private.judge_payment_event(p_known private.stripe_su
 AS $function$
 begin
   return case
-    when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
+    when p_type = 'checkout.session.completed' and p_object ->> 'payment_status' = 'unpaid' then
       case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
     when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
       case
         when not p_stripe_does_not_know and coalesce(p_known.status, '') not in ('active', 'trialing') then 'ask'
         when p_known.first_payment = 'paid' then 'same'
-        else 'paid'
+        when p_type <> 'invoice.paid' or private.is_for_a_period(p_object) then 'paid'
+        when p_stripe_does_not_know then 'same'
+        else 'ask'
       end
     when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
     else 'ask'
@@ -2081,7 +2099,7 @@ begin
     perform private.record_subscription(said);
     update public.seat_changes set state = 'completed'
     where organization_id = p_organization_id and state in ('open', 'superseded', 'awaiting_payment')
-      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment = 'paid';
+      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment in ('paid', 'assumed');
     -- A payment that changes no seats is noted, and is no drift.
     continue when private.same_subscription(known, said) and private.seats_of(known) = private.seats_of(said);
     found_drift := found_drift || private.drift('subscription', said.stripe_subscription_id,

@@ -111,19 +111,35 @@ $$;
 comment on function private.seats_of(private.stripe_subscriptions) is
   'The seats that a subscription gives: its quantity while it is active, trialing or past due, once its first invoice is paid.';
 
-create function private.first_payment_of(p_subscription jsonb) returns text
+create function private.is_for_a_period(p_invoice jsonb) returns boolean
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
+  return coalesce(p_invoice ->> 'billing_reason' in ('subscription_create', 'subscription_cycle'), false);
+end;
+$$;
+
+comment on function private.is_for_a_period(jsonb) is
+  'Whether an invoice is for a whole period of its subscription. One in between, for a change or made by hand, can be paid, even with nothing, while the first one is open.';
+
+create function private.first_payment_of(p_subscription jsonb) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  invoice constant jsonb := p_subscription -> 'latest_invoice';
+begin
   return case
     when p_subscription ->> 'status' = 'trialing' then 'paid'
-    when jsonb_typeof(p_subscription -> 'latest_invoice') = 'string' then 'unknown'
-    when p_subscription #>> '{latest_invoice,status}' = 'paid' then 'paid'
-    -- A later invoice than the first, or none at all: nothing is awaited.
-    when coalesce(p_subscription #>> '{latest_invoice,billing_reason}', '') <> 'subscription_create' then 'paid'
-    else 'awaited'
+    when jsonb_typeof(invoice) = 'string' then 'unknown'
+    when jsonb_typeof(invoice) is distinct from 'object' then 'paid'
+    when private.is_for_a_period(invoice) and invoice ->> 'status' = 'paid' then 'paid'
+    when invoice ->> 'billing_reason' = 'subscription_create' then 'awaited'
+    -- One in between, or of a later period: by itself it says nothing of the first.
+    else 'assumed'
   end;
 end;
 $$;
@@ -336,7 +352,7 @@ comment on function private.judge_subscription_event(
 create function private.judge_payment_event(
   p_known private.stripe_subscriptions,
   p_type text,
-  p_payment_status text,
+  p_object jsonb,
   p_stripe_does_not_know boolean
 ) returns text
 language plpgsql
@@ -345,13 +361,15 @@ set search_path = ''
 as $$
 begin
   return case
-    when p_type = 'checkout.session.completed' and p_payment_status = 'unpaid' then
+    when p_type = 'checkout.session.completed' and p_object ->> 'payment_status' = 'unpaid' then
       case when p_known.status is not null or p_stripe_does_not_know then 'awaited' else 'ask' end
     when p_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded', 'invoice.paid') then
       case
         when not p_stripe_does_not_know and coalesce(p_known.status, '') not in ('active', 'trialing') then 'ask'
         when p_known.first_payment = 'paid' then 'same'
-        else 'paid'
+        when p_type <> 'invoice.paid' or private.is_for_a_period(p_object) then 'paid'
+        when p_stripe_does_not_know then 'same'
+        else 'ask'
       end
     when p_stripe_does_not_know or p_known.status not in ('active', 'trialing') then 'same'
     else 'ask'
@@ -359,7 +377,7 @@ begin
 end;
 $$;
 
-comment on function private.judge_payment_event(private.stripe_subscriptions, text, text, boolean) is
+comment on function private.judge_payment_event(private.stripe_subscriptions, text, jsonb, boolean) is
   'What to do with a session or invoice event: note the first payment as paid or awaited, nothing (same), or ask (it says that the subscription has changed, but not how).';
 
 create function private.record_first_payment(p_organization_id uuid, p_subscription_id text, p_first_payment text)
@@ -477,7 +495,7 @@ begin
     verdict := case when said.plan is null then 'no_seats_sold'
       else private.judge_subscription_event(known, said, created, tiebreak, unknown_to_stripe) end;
   else
-    verdict := private.judge_payment_event(known, event_type, object ->> 'payment_status', unknown_to_stripe);
+    verdict := private.judge_payment_event(known, event_type, object, unknown_to_stripe);
     if verdict in ('paid', 'awaited') then
       perform private.record_first_payment(p_organization_id, p_subscription_id, verdict);
       return 'newer';

@@ -72,7 +72,7 @@ begin
     perform private.record_subscription(said);
     update public.seat_changes set state = 'completed'
     where organization_id = p_organization_id and state in ('open', 'superseded', 'awaiting_payment')
-      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment = 'paid';
+      and id = private.to_uuid(listed #>> '{metadata,seat_change_id}') and said.first_payment in ('paid', 'assumed');
     -- A payment that changes no seats is noted, and is no drift.
     continue when private.same_subscription(known, said) and private.seats_of(known) = private.seats_of(said);
     found_drift := found_drift || private.drift('subscription', said.stripe_subscription_id,

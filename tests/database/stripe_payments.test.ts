@@ -121,6 +121,43 @@ Deno.test("a change of quantity does not get around the payment", () =>
     assert.equal(await seats(sql, organization), 0);
   }));
 
+for (
+  const [reason, status] of [
+    ["subscription_update", "open"],
+    ["subscription_update", "paid"],
+    ["manual", "paid"],
+    ["subscription_cycle", "draft"],
+    ["subscription_cycle", "open"],
+  ] as const
+) {
+  Deno.test(`a later invoice does not get around the payment: ${reason}, ${status}`, () =>
+    withTransaction(async (sql) => {
+      const organization = await makeBuyer(sql);
+      const { unpaid, invoice, subscription } = delayed(organization);
+      for (const event of unpaid) {
+        await deliverStripeEvent(sql, event, () => ({ readAt: second(0), subscription }));
+      }
+
+      const later = { ...invoice, id: "in_later", billing_reason: reason, status };
+      const changed = inState(subscription, { quantity: 4, latestInvoice: later });
+      const read = (): Reading => ({ readAt: second(60), subscription: changed });
+      const shown = { ...changed, latest_invoice: later.id };
+      await deliverStripeEvent(
+        sql,
+        stripeEvent("customer.subscription.updated", shown, second(60)),
+        read,
+      );
+      if (status === "paid") {
+        await deliverStripeEvent(sql, stripeEvent("invoice.paid", later, second(60)), read);
+      }
+      assert.equal(await seats(sql, organization), 0);
+
+      const paid = { ...invoice, status: "paid" as const };
+      await deliverStripeEvent(sql, stripeEvent("invoice.paid", paid, second(3600)), read);
+      assert.equal(await seats(sql, organization), 4);
+    }));
+}
+
 Deno.test("a payment that fails in the end gives no seats", () =>
   withTransaction(async (sql) => {
     const organization = await makeBuyer(sql);
