@@ -1,13 +1,12 @@
 import type Stripe from "stripe";
-import * as z from "zod";
 import { factOf, readText, WEBHOOK_BODY_LIMIT } from "../_shared/body.ts";
 import { inBackground } from "../_shared/background.ts";
 import { type Handler, withBoundary } from "../_shared/boundary.ts";
 import type { ServiceClient } from "../_shared/database.ts";
-import { ApiError } from "../_shared/errors.ts";
 import type { PushLimit } from "../_shared/limit_pusher.ts";
 import { log } from "../_shared/log.ts";
 import { applyStripeEvent, readSubscription } from "../_shared/stripe_events.ts";
+import { checkEvent } from "./event.ts";
 import { verifySignature } from "./signature.ts";
 
 /** What the handler works with. */
@@ -19,9 +18,6 @@ export interface Dependencies {
   readonly pushLimit: PushLimit;
 }
 
-// Made once: a schema costs more to make than to use.
-const envelope = z.object({ id: z.string(), type: z.string(), created: z.int() });
-
 /**
  * `POST` of an event by Stripe → `{ received: true, outcome }` once it is committed. Errors of ours
  * are 5xx, so that Stripe delivers again.
@@ -31,15 +27,14 @@ export function createHandler({ secrets, database, stripe, pushLimit }: Dependen
     const body = await readText(request, WEBHOOK_BODY_LIMIT);
     const signature = request.headers.get("stripe-signature");
     const fact = factOf(await verifySignature(stripe, secrets, signature, body), body);
-    const event = envelope.safeParse(fact);
-    if (!event.success) throw ApiError.of("invalid_event", "This is not an event of Stripe's.");
+    const eventId = checkEvent(fact);
 
     const applied = await applyStripeEvent(database, fact, (id) => readSubscription(stripe, id));
     if (applied.alert !== undefined || applied.reason === "unknown_customer") {
       log(applied.alert === undefined ? "warn" : "alert", applied.alert ?? "unknown_customer", {
         function: "stripe-webhook",
         requestId,
-        eventId: event.data.id,
+        eventId,
         organizationId: applied.organizationId,
       });
     }
