@@ -1771,7 +1771,7 @@ $function$;
 
 comment on function private.organization_in_turn(uuid) is 'The one lock that decides: an organization, locked until the transaction ends; null when there is none. Every function that writes for an organization begins with it: one that had written already, and only then waited for its turn, could wait for somebody who waits for its row.';
 
-CREATE OR REPLACE FUNCTION private.organization_of_customer(p_object jsonb)
+CREATE OR REPLACE FUNCTION private.organization_of_customer(p_object jsonb, p_subscription_id text)
  RETURNS public.organizations
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1788,15 +1788,22 @@ declare
   );
 begin
   -- The customer is what we have tied to the organization ourselves; an id that
-  -- travelled with the event must agree with it.
-  if tied_id = coalesce(named_id, tied_id) then
+  -- travelled with the event must agree with it, unless the subscription is known:
+  -- its metadata can be edited at any time.
+  if tied_id <> named_id then
+    tied_id := (
+      select organization_id from private.stripe_subscriptions
+      where stripe_subscription_id = p_subscription_id and organization_id = tied_id
+    );
+  end if;
+  if tied_id is not null then
     return private.organization_in_turn(tied_id);
   end if;
   return null;
 end;
 $function$;
 
-comment on function private.organization_of_customer(jsonb) is 'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
+comment on function private.organization_of_customer(jsonb,text) is 'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another, unless its subscription is known to be this one''s.';
 
 CREATE OR REPLACE FUNCTION private.prepare_move(p_organization_id uuid, p_from_id uuid)
  RETURNS void
@@ -3848,7 +3855,7 @@ begin
     return jsonb_build_object('outcome', 'duplicate');
   end if;
 
-  before := private.organization_of_customer(object);
+  before := private.organization_of_customer(object, subscription_id);
   if before.id is null then
     verdict := 'unknown_customer';
   else

@@ -425,7 +425,8 @@ $$;
 comment on function private.settle_checkout(uuid, jsonb, text) is
   'Ends the intent behind a Checkout Session as Stripe says it ended.';
 
-create function private.organization_of_customer(p_object jsonb) returns public.organizations
+create function private.organization_of_customer(p_object jsonb, p_subscription_id text)
+returns public.organizations
 language plpgsql
 set search_path = ''
 as $$
@@ -441,16 +442,23 @@ declare
   );
 begin
   -- The customer is what we have tied to the organization ourselves; an id that
-  -- travelled with the event must agree with it.
-  if tied_id = coalesce(named_id, tied_id) then
+  -- travelled with the event must agree with it, unless the subscription is known:
+  -- its metadata can be edited at any time.
+  if tied_id <> named_id then
+    tied_id := (
+      select organization_id from private.stripe_subscriptions
+      where stripe_subscription_id = p_subscription_id and organization_id = tied_id
+    );
+  end if;
+  if tied_id is not null then
     return private.organization_in_turn(tied_id);
   end if;
   return null;
 end;
 $$;
 
-comment on function private.organization_of_customer(jsonb) is
-  'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another.';
+comment on function private.organization_of_customer(jsonb, text) is
+  'The organization, locked, whose Stripe customer an event''s object names; all null when there is none or when the ids that travelled with it name another, unless its subscription is known to be this one''s.';
 
 create function private.apply_stripe_fact(
   p_organization_id uuid,
@@ -558,7 +566,7 @@ begin
     return jsonb_build_object('outcome', 'duplicate');
   end if;
 
-  before := private.organization_of_customer(object);
+  before := private.organization_of_customer(object, subscription_id);
   if before.id is null then
     verdict := 'unknown_customer';
   else

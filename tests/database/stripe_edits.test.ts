@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Stripe } from "stripe";
 import { withTransaction } from "./connection.ts";
+import { numbersOf } from "./organizations.ts";
 import { deliverStripeEvent } from "./stripe_deliveries.ts";
 import {
   inState,
@@ -48,3 +49,18 @@ for (
       }
     }));
 }
+
+Deno.test("a known subscription is followed whatever somebody writes into its metadata", () =>
+  withTransaction(async (sql) => {
+    const [organization, other] = [await makeBuyer(sql), await makeBuyer(sql)];
+    const subscription = stripeSubscription(organization, second(0));
+    await report(sql, subscription, { quantity: 5 }, 0);
+
+    const moved = { ...subscription, metadata: { organization_id: other.id, plan: "pro" } };
+    await report(sql, moved, { quantity: 2 }, 10);
+    assert.equal((await numbersOf(sql, organization)).seatLimit, 2);
+
+    await report(sql, moved, { quantity: 2, status: "canceled" }, 20);
+    assert.equal((await numbersOf(sql, organization)).seatLimit, 0);
+    assert.equal((await numbersOf(sql, other)).seatLimit, 0);
+  }));
