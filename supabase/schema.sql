@@ -641,12 +641,15 @@ AS $function$
 declare
   given numeric := case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end;
 begin
+  if given not between 0 and 8640000000000000 then
+    return null;
+  end if;
   -- Clerk documents milliseconds and publishes examples in seconds.
   return to_timestamp(case when given > 100000000000 then given / 1000 else given end);
 end;
 $function$;
 
-comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
+comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is no number, or further away than a date of JavaScript''s can be.';
 
 CREATE OR REPLACE FUNCTION private.cost_of_more(p_organization_id uuid, p_more integer)
  RETURNS jsonb

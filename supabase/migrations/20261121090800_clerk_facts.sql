@@ -65,12 +65,15 @@ as $$
 declare
   given numeric := case when jsonb_typeof(p_clerk_time) = 'number' then (p_clerk_time #>> '{}')::numeric end;
 begin
+  if given not between 0 and 8640000000000000 then
+    return null;
+  end if;
   -- Clerk documents milliseconds and publishes examples in seconds.
   return to_timestamp(case when given > 100000000000 then given / 1000 else given end);
 end;
 $$;
 
-comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is not a number.';
+comment on function private.clerk_time(jsonb) is 'A time of Clerk''s, in milliseconds or seconds since 1970; null when it is no number, or further away than a date of JavaScript''s can be.';
 
 create function private.record_organization(
   p_clerk_org_id text,

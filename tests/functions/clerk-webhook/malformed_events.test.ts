@@ -63,6 +63,22 @@ for (
         })),
     ],
     [
+      "a membership with a role of 129 characters",
+      (cast) => changed(joining(cast), (data) => ({ ...data, role: "r".repeat(129) })),
+    ],
+    [
+      "an invitation with an empty role",
+      (cast) => changed(inviting(cast), (data) => ({ ...data, role: "" })),
+    ],
+    [
+      "an invitation of a user with an empty id",
+      (cast) => changed(inviting(cast), (data) => ({ ...data, user_id: "" })),
+    ],
+    [
+      "an invitation by somebody with an id of 256 characters",
+      (cast) => changed(inviting(cast), (data) => ({ ...data, inviter_id: "u".repeat(256) })),
+    ],
+    [
       "an invitation without an organization",
       (cast) => changed(inviting(cast), ({ organization_id: _, ...data }) => data),
     ],
@@ -102,6 +118,7 @@ for (
     "organizationInvitation.expired",
     "organization.merged",
     "future.event",
+    "constructor.created",
     "",
   ]
 ) {
@@ -128,6 +145,7 @@ for (
   const [what, change] of [
     ["no times", ({ created_at: _, updated_at: __, ...data }) => data],
     ["times that are texts", (data) => ({ ...data, created_at: "yesterday", updated_at: "now" })],
+    ["times after the end of time", (data) => ({ ...data, created_at: 1e20, updated_at: 1e300 })],
     ["no role", ({ role: _, ...data }) => data],
     ["no name of its organization", (data) => ({
       ...data,
