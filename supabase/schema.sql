@@ -2233,6 +2233,9 @@ begin
       where m.organization_id = p_organization.id and m.clerk_user_id = p_membership ->> 'userId'
         and m.status = 'active' and m.id is distinct from member.id
     );
+    if living.clerk_created_at = made_at then
+      perform private.sync_soon(p_organization.id);
+    end if;
     if (living.clerk_created_at, living.clerk_membership_id) > (made_at, p_membership ->> 'id') then
       ended := true;
     elsif living.id is not null then
@@ -2273,7 +2276,7 @@ begin
 end;
 $function$;
 
-comment on function private.record_membership(public.organizations,jsonb,boolean) is 'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
+comment on function private.record_membership(public.organizations,jsonb,boolean) is 'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles, or two memberships of one person, of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
 
 comment on function private.record_organization(text,text,text,timestamp with time zone) is 'Makes sure of the organization''s row, locks it, and takes name and slug in unless newer ones are there. Of two that changed in one millisecond only Clerk knows the later: the sweep asks soon.';
 

@@ -210,6 +210,9 @@ begin
       where m.organization_id = p_organization.id and m.clerk_user_id = p_membership ->> 'userId'
         and m.status = 'active' and m.id is distinct from member.id
     );
+    if living.clerk_created_at = made_at then
+      perform private.sync_soon(p_organization.id);
+    end if;
     if (living.clerk_created_at, living.clerk_membership_id) > (made_at, p_membership ->> 'id') then
       ended := true;
     elsif living.id is not null then
@@ -251,7 +254,7 @@ end;
 $$;
 
 comment on function private.record_membership(public.organizations, jsonb, boolean) is
-  'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
+  'Takes in what Clerk says of a membership: { id, userId, email, role, createdAt, updatedAt } and whether it has ended. Forward only; of two roles, or two memberships of one person, of one millisecond only Clerk knows the later: the sweep asks soon. The organization is locked by the caller.';
 
 create function private.clerk_invitation(p_data jsonb, p_at timestamptz) returns jsonb
 language plpgsql

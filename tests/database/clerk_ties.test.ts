@@ -31,6 +31,7 @@ const acme = { ...clerkOrganization(), updatedAt: minute(10) };
 const created = organizationEvent("created", acme);
 const ann = { ...clerkMembership(acme, "ann", minute(10)), updatedAt: minute(20) };
 const joined = membershipEvent("created", ann);
+const joinedAgain = membershipEvent("created", { ...ann, id: randomId("orgmem") });
 
 for (
   const [what, one, other] of [
@@ -56,3 +57,17 @@ for (
     await assertDue(false, acme.id, [one, joined, created, one]);
   });
 }
+
+Deno.test("of two memberships of one person and moment only Clerk knows which is the later: it is asked soon", async () => {
+  await assertDue(true, acme.id, [created, joined, joinedAgain]);
+  await assertDue(true, acme.id, [created, joinedAgain, joined]);
+});
+
+Deno.test("nobody is asked about two memberships of one moment of which one had ended before", async () => {
+  await assertDue(false, acme.id, [
+    created,
+    joined,
+    membershipEvent("deleted", { ...ann, updatedAt: minute(30) }),
+    joinedAgain,
+  ]);
+});
