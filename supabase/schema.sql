@@ -576,8 +576,11 @@ begin
     'invitedBy', p_data ->> 'inviter_id',
     'createdAt', made_at,
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
-    -- Thirty days unless told otherwise (Clerk: organization invitations).
-    'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+    -- Thirty days unless told otherwise; null is no end (Clerk: organization invitations).
+    'expiresAt', case
+      when p_data -> 'expires_at' = 'null' then 'infinity'
+      else coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+    end
   );
 end;
 $function$;
@@ -3416,6 +3419,7 @@ comment on column public.organization_invitations.clerk_user_id is 'Who accepted
 comment on column public.organization_invitations.status is 'reserved (seat held, Clerk not asked yet) → pending → accepted → joined, or revoked, or expired. Never backwards by an event.';
 comment on column public.organization_invitations.holds_seat is 'Whether it counts: it is reserved, pending or accepted, its role takes a seat, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
 comment on column public.organization_invitations.held_until is 'A command of ours is asking Clerk for this invitation until then at the latest; past that the next sync adopts or releases it by what Clerk says.';
+comment on column public.organization_invitations.expires_at is 'Infinity for one that Clerk names no end of.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is 'When Clerk made it: only a membership made since then can be the one that it led to.';
 comment on column public.organization_invitations.clerk_updated_at is 'Watermark of role, e-mail and expiry.';

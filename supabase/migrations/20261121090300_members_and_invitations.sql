@@ -137,6 +137,7 @@ comment on column public.organization_invitations.holds_seat is
   'Whether it counts: it is reserved, pending or accepted, its role takes a seat, its person is no active member yet, and no newer invitation of the same person is alive or was joined. Derived by trigger.';
 comment on column public.organization_invitations.held_until is
   'A command of ours is asking Clerk for this invitation until then at the latest; past that the next sync adopts or releases it by what Clerk says.';
+comment on column public.organization_invitations.expires_at is 'Infinity for one that Clerk names no end of.';
 comment on column public.organization_invitations.invited_by is 'Clerk user id of the inviter.';
 comment on column public.organization_invitations.clerk_created_at is
   'When Clerk made it: only a membership made since then can be the one that it led to.';

@@ -272,8 +272,11 @@ begin
     'invitedBy', p_data ->> 'inviter_id',
     'createdAt', made_at,
     'updatedAt', coalesce(private.clerk_time(p_data -> 'updated_at'), p_at),
-    -- Thirty days unless told otherwise (Clerk: organization invitations).
-    'expiresAt', coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+    -- Thirty days unless told otherwise; null is no end (Clerk: organization invitations).
+    'expiresAt', case
+      when p_data -> 'expires_at' = 'null' then 'infinity'
+      else coalesce(private.clerk_time(p_data -> 'expires_at'), made_at + interval '30 days')
+    end
   );
 end;
 $$;

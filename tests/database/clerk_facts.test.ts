@@ -97,6 +97,21 @@ Deno.test("an invitation is recorded as Clerk has it, with its end", () =>
     });
   }));
 
+Deno.test("an invitation of which Clerk names no end holds its seat for good", () =>
+  withTransaction(async (sql) => {
+    const { clerkOrgId } = await makeOrganization(sql, { seats: 5 });
+    const invitation = clerkInvitation({ id: clerkOrgId }, "Bob", minute(10));
+    const event = invitationEvent("created", invitation);
+    const endless = { ...event, data: { ...event.data, expires_at: null } };
+
+    await applyClerkEvent(sql, endless);
+
+    const rows = await sql`
+      select expires_at = 'infinity' as endless from public.organization_invitations
+      where clerk_invitation_id = ${invitation.id}`;
+    assert.deepEqual({ ...only(rows) }, { endless: true });
+  }));
+
 Deno.test("times in seconds say the same as times in milliseconds", () =>
   withTransaction(async (sql) => {
     const { clerkOrgId } = await makeOrganization(sql, { seats: 5 });

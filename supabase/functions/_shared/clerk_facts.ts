@@ -5,14 +5,16 @@ export type ClerkFact = Readonly<Record<string, string | null>>;
 
 /** An invitation as `reconcile_organization` and `settle_invitations` take it. */
 export function invitationFact(invitation: OrganizationInvitation): ClerkFact {
-  const { id, emailAddress, role, createdAt, updatedAt, expiresAt } = invitation;
+  const { id, emailAddress, role, createdAt, updatedAt } = invitation;
+  // Null for one that has no end, whatever its type says (Clerk: Backend API, OrganizationInvitation).
+  const expiresAt: number | null = invitation.expiresAt;
   return {
     id,
     email: emailAddress,
     role,
     createdAt: toIso(createdAt),
     updatedAt: toIso(updatedAt),
-    expiresAt: toIso(expiresAt),
+    expiresAt: expiresAt === null ? "infinity" : toIso(expiresAt),
   };
 }
 

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
+import { withEndlessInvitations } from "../endless_invitations.ts";
 import { addInvitations, addMembers, createOrganization, settled } from "../organizations.ts";
 import { countRequests } from "../requests.ts";
 import { numbersOf } from "../rows.ts";
+import { withFunction } from "../served_function.ts";
 import { limitPushed } from "../sync-seats/sync.ts";
 import {
   askToInvite,
@@ -59,6 +61,20 @@ Deno.test("an invitation is made in the name of the admin, and its webhook chang
   const rows = await sql`
     select id from public.organization_invitations where organization_id = ${team.id}`;
   assert.deepEqual(rows.map((row) => row["id"]), [id]);
+});
+
+Deno.test("an invitation of which Clerk names no end holds its seat", async () => {
+  const team = await createTeam(clients, 2);
+  await withEndlessInvitations(clients, async (CLERK_API_URL) => {
+    await withFunction(clients, "manage-members", { CLERK_API_URL }, async ({ base }) => {
+      await invite(clients, team, [newAddress()], "", base);
+      assertRefused(
+        await askToInvite(clients, team, [newAddress()], "", base),
+        409,
+        "seats_full",
+      );
+    });
+  });
 });
 
 Deno.test("many are invited ten at a call, a few one by one", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { stackEnv } from "../../stack.ts";
 import { invitationsOf, seatsOf } from "../clerk-webhook/people.ts";
 import { connect } from "../clients.ts";
+import { withEndlessInvitations } from "../endless_invitations.ts";
 import {
   addInvitations,
   createOrganization,
@@ -11,7 +12,8 @@ import {
   withoutClerkWebhooks,
 } from "../organizations.ts";
 import { only } from "../rows.ts";
-import { sync, syncUntilAgreed } from "./sync.ts";
+import { withFunction } from "../served_function.ts";
+import { callSync, sync, syncUntilAgreed } from "./sync.ts";
 
 const clients = connect(stackEnv());
 const { clerk, sql } = clients;
@@ -29,6 +31,25 @@ Deno.test("an invitation that was made unheard holds its seat", async () => {
   const { email, holdsSeat } = only(await invitationsOf(sql, organization.clerkId));
   assert.equal(email, email.toLowerCase());
   assert.equal(holdsSeat, true);
+});
+
+Deno.test("an invitation of which Clerk names no end holds its seat, made unheard or not", async () => {
+  const organization = await createOrganization(clients);
+  const [known = ""] = await addInvitations(clients, organization, 1);
+  const unheard = await withoutClerkWebhooks(
+    clients,
+    organization,
+    () => clerk.invite(organization.clerkId),
+  );
+  await withEndlessInvitations(clients, async (CLERK_API_URL) => {
+    await withFunction(clients, "sync-seats", { CLERK_API_URL }, async ({ base }) => {
+      assert.equal((await callSync(clients, organization, base)).status, 200);
+      const { body } = await callSync(clients, organization, base);
+      assert.deepEqual(body.data.drift, []);
+    });
+  });
+  const held = (await invitationsOf(sql, organization.clerkId)).filter((one) => one.holdsSeat);
+  assert.deepEqual(held.map(({ clerkId }) => clerkId), [known, unheard]);
 });
 
 Deno.test("an invitation that was revoked unheard gives its seat back", async () => {
