@@ -96,11 +96,16 @@ async function createMembership(
     const made = await askClerk(
       clerk.organizations.createOrganizationMembership({ organizationId, userId, role }),
     );
-    if (made.kind === "done" || made.kind === "limited") return made;
-    if (made.kind === "refused" && !isRefusedWith(made, CLERK_CODES.alreadyMember)) return made;
+    if (made.kind === "done") return made;
+    // Only of the first call: Clerk may be at that one still when it has nothing to do with another.
+    const isCertain = tries === 1 && made.kind !== "unknown" &&
+      !isRefusedWith(made, CLERK_CODES.alreadyMember);
+    if (isCertain) return made;
     const known = await findMembership(clerk, organizationId, userId);
     if (known.kind !== "done") return { kind: "unknown", cause: toError(known) };
     if (known.answer !== null) return { kind: "done", answer: known.answer };
+    // In the way of one is in the way of the other.
+    if (isRefusedWith(made, CLERK_CODES.quota)) return made;
     if (tries === TRIES) return { kind: "unknown", cause: toError(made) };
   }
 }

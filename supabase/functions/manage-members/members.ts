@@ -73,8 +73,9 @@ async function askAndRecord(
   for (let tries = 1;; tries++) {
     const reply = await ask(dependencies, change);
     if (reply.kind === "done") return await record(reply.answer, role === null);
-    if (reply.kind === "limited") throw await takeBack(dependencies, change, reply);
-    if (reply.kind === "refused" && reply.status !== 404) {
+    // Only of the first call: Clerk may be at that one still when it has nothing to do with another.
+    const isCertain = tries === 1 && reply.kind !== "unknown";
+    if (isCertain && !(reply.kind === "refused" && reply.status === 404)) {
       throw await takeBack(dependencies, change, reply);
     }
 
@@ -87,8 +88,8 @@ async function askAndRecord(
       throw ApiError.of("member_not_found", "The member has left.");
     }
     if (role !== null && known.answer.role === role) return await record(known.answer, false);
-    if (reply.kind === "refused") throw await takeBack(dependencies, change, reply);
-    if (tries === TRIES) throw toError(reply);
+    if (isCertain) throw await takeBack(dependencies, change, reply);
+    if (tries === TRIES) throw toError({ kind: "unknown", cause: toError(reply) });
   }
 }
 

@@ -170,6 +170,34 @@ for (
   });
 }
 
+for (
+  const [what, status] of [["takes no more", 429], ["refuses", 422]] as const
+) {
+  Deno.test(`when Clerk may still be at an approval and ${what} when asked again, the seat is held`, async () => {
+    const team = await createTeam(clients, 2);
+    const request = await requestToJoin(clients, team);
+    const faults = [
+      await addFault(clerk.control, { match: creating(team), kind: "fail", status: 504 }),
+      await addFault(clerk.control, {
+        match: creating(team),
+        kind: "fail",
+        status,
+        body: { errors: [{ code: "not_now", message: "Not now" }] },
+      }),
+    ];
+    assertRefused(await approve(team, request), 503, "clerk_unavailable");
+    for (const fault of faults) {
+      assert.equal(await fault.hits(), 1);
+      await fault.remove();
+    }
+    assert.equal((await numbersOf(sql, team)).used, 2);
+
+    // The first call is worked off at last.
+    await clerk.addMember(team.clerkId, { userId: request.userId });
+    await assertAgreement(clients, team);
+  });
+}
+
 Deno.test("while Clerk fails the seat is held, and a sync opens the request again", async () => {
   const team = await createTeam(clients, 2);
   const request = await requestToJoin(clients, team);

@@ -4,6 +4,7 @@ import { type Answer, assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
 import { addMembers, type Organization } from "../organizations.ts";
 import { addFault } from "../requests.ts";
+import { numbersOf } from "../rows.ts";
 import { limitPushed } from "../sync-seats/sync.ts";
 import {
   askToInvite,
@@ -109,6 +110,21 @@ Deno.test("of an auditor's promotion that Clerk refuses, the seat is back", asyn
   assertRefused(await change(team, userId, "org:member"), 409, "clerk_refused");
   await fault.remove();
   await assertSeated(team, 1, 2);
+});
+
+Deno.test("an auditor's promotion that Clerk may still be at, when it takes no more, keeps the seat", async () => {
+  const { team, userId } = await createAudited();
+  const match = { method: "PATCH", path: `^/v1/organizations/${team.clerkId}/memberships/` };
+  const faults = [
+    await addFault(clerk.control, { match, kind: "fail", status: 504 }),
+    await addFault(clerk.control, { match, kind: "fail", status: 429 }),
+  ];
+  assertRefused(await change(team, userId, "org:member"), 503, "clerk_unavailable");
+  for (const fault of faults) {
+    assert.equal(await fault.hits(), 1);
+    await fault.remove();
+  }
+  assert.equal((await numbersOf(sql, team)).used, 2);
 });
 
 Deno.test("a full organization can invite auditors, and nobody else", async () => {
