@@ -3909,9 +3909,9 @@ begin
     return member;
   elsif member.status = 'active' then
     -- Clerk is about to be asked again: a hold that has lapsed must not end meanwhile.
+    -- Returned as it was, so that neither who asks now nor who asked before frees the seat.
     update public.organization_members set held_until = clock_timestamp() + private.hold_time()
-    where id = p_member_id
-    returning * into member;
+    where id = p_member_id;
     return member;
   elsif member.status <> 'requested' then
     perform private.refuse(409, 'request_closed', 'The request is no longer open.',
@@ -3940,7 +3940,7 @@ begin
 end;
 $function$;
 
-comment on function public.approve_member(uuid,text,text) is 'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned, and held anew while Clerk has no membership of his. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
+comment on function public.approve_member(uuid,text,text) is 'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned as he was, and held anew while Clerk has no membership of his. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
 
 grant execute on function public.approve_member(uuid,text,text) to service_role;
 
@@ -4758,7 +4758,9 @@ begin
     set held_until = null,
         status = case when clerk_membership_id is null and status = 'active' then 'requested' else status end,
         role = coalesce(p_result ->> 'roleBefore', role)
-    where id = p_member_id and held_until is not null;
+    where id = p_member_id and held_until is not null
+      -- Where Clerk was asked by another as well, that one may still be let in.
+      and coalesce(held_until = (p_result ->> 'heldUntil')::timestamptz, true);
   else
     select * into organization from public.organizations where id = member.organization_id;
     perform private.record_membership(organization, p_result -> 'membership', (p_result ->> 'removed')::boolean);
@@ -4769,7 +4771,7 @@ begin
 end;
 $function$;
 
-comment on function public.settle_member(uuid,jsonb,text) is 'Records how Clerk answered an approval, a change of role or a removal. p_result: { membership: { id, userId, email, role, createdAt, updatedAt }, removed: boolean }, or { refused: true, roleBefore: of a change of role }: an approved member is then a request again, and the seat free. Returns the member. Definer: the tables take no direct writes. Raises member_not_found (404).';
+comment on function public.settle_member(uuid,jsonb,text) is 'Records how Clerk answered an approval, a change of role or a removal. p_result: { membership: { id, userId, email, role, createdAt, updatedAt }, removed: boolean }, or { refused: true, roleBefore: of a change of role, heldUntil: of an approval, as approve_member() returned it }: an approved member is then a request again, and the seat free, unless Clerk was asked for him twice. Returns the member. Definer: the tables take no direct writes. Raises member_not_found (404).';
 
 grant execute on function public.settle_member(uuid,jsonb,text) to service_role;
 

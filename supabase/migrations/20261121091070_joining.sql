@@ -114,9 +114,9 @@ begin
     return member;
   elsif member.status = 'active' then
     -- Clerk is about to be asked again: a hold that has lapsed must not end meanwhile.
+    -- Returned as it was, so that neither who asks now nor who asked before frees the seat.
     update public.organization_members set held_until = clock_timestamp() + private.hold_time()
-    where id = p_member_id
-    returning * into member;
+    where id = p_member_id;
     return member;
   elsif member.status <> 'requested' then
     perform private.refuse(409, 'request_closed', 'The request is no longer open.',
@@ -146,7 +146,7 @@ end;
 $$;
 
 comment on function public.approve_member(uuid, text, text) is
-  'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned, and held anew while Clerk has no membership of his. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
+  'Gives a requested member a seat, held until Clerk has the membership, and returns the member; one that is active already is returned as he was, and held anew while Clerk has no membership of his. p_clerk_org_id: the organization that the caller''s Clerk token is for. Definer: the tables take no direct writes. Raises seats_full (409), request_closed (409), already_member (409), member_not_found (404) and what private.require_open() raises.';
 
 create function public.reject_member(p_member_id uuid, p_clerk_org_id text, p_actor text)
 returns public.organization_members

@@ -19,7 +19,8 @@ const LIMIT_PAUSES_MS = [0, 1_000];
 
 /**
  * Approves a request: claims the seat, has Clerk make the membership, and records it. Where Clerk
- * refuses, the seat is free and the request open again.
+ * refuses, the seat is free and the request open again; when Clerk is asked by another as well, a
+ * sync settles it.
  *
  * @throws {ApiError} `not_organization_admin` (403), what `approve_member` refuses, `clerk_refused`
  * (409), `clerk_unavailable` (503).
@@ -52,7 +53,7 @@ async function makeMember(
   const invitation = await findInvitation(dependencies, inviter, row);
   const made = await join(dependencies, inviter, row, invitation);
   if (made.kind === "refused" || made.kind === "limited") {
-    await recordRefusal(dependencies, row.id, {}, actor);
+    await recordRefusal(dependencies, row.id, { heldUntil: row.held_until }, actor);
   }
   if (made.kind !== "done") throw toError(made);
   const change = { membership: made.answer, isRemoved: false };

@@ -4,7 +4,7 @@ import { stackEnv } from "../../stack.ts";
 import { type Answer, assertRefused } from "../api.ts";
 import { connect } from "../clients.ts";
 import { type Organization, settled, withoutClerkWebhooks } from "../organizations.ts";
-import { addFault, OUTAGES } from "../requests.ts";
+import { addFault, HOLDUP_MS, OUTAGES } from "../requests.ts";
 import { numbersOf, only } from "../rows.ts";
 import { syncUntilAgreed } from "../sync-seats/sync.ts";
 import { createApplicant, type Request, requestToJoin } from "./joining.ts";
@@ -197,6 +197,30 @@ for (
     await assertAgreement(clients, team);
   });
 }
+
+Deno.test("of two who approve a request at once, the one whom Clerk refuses frees no seat", async () => {
+  const team = await createTeam(clients, 2);
+  const request = await requestToJoin(clients, team);
+  const slow = await addFault(clerk.control, {
+    match: creating(team),
+    kind: "delay",
+    delayMs: HOLDUP_MS,
+  });
+  const first = approve(team, request);
+  await slow.struck(1);
+  const limited = await addFault(clerk.control, {
+    match: creating(team),
+    kind: "fail",
+    status: 429,
+  });
+  assertRefused(await approve(team, request), 503, "clerk_unavailable");
+  await limited.remove();
+  assert.equal((await numbersOf(sql, team)).used, 2);
+
+  await slow.remove();
+  assert.equal((await first).status, 200);
+  await assertAgreement(clients, team);
+});
 
 Deno.test("while Clerk fails the seat is held, and a sync opens the request again", async () => {
   const team = await createTeam(clients, 2);
