@@ -201,7 +201,8 @@ export class InvitationRun {
       this.#doubtful.push({ ...call, tries: TRIES, isDoubtful: true });
       return [];
     }
-    return givenBack(call, reply.reason);
+    // As in #tooMany().
+    return call.isDoubtful ? [] : givenBack(call, reply.reason);
   }
 
   /** Seats that have just been bought may not have reached Clerk. One push a round is enough. */

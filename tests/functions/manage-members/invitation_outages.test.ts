@@ -175,6 +175,31 @@ Deno.test("while Clerk fails, seats are given back or held, and free after a syn
   assert.equal((await assertAgreement(clients, team)).invited.length, 1);
 });
 
+Deno.test("when Clerk may still be at an invitation and refuses it when asked again, the seat is held", async () => {
+  const team = await createReadyTeam(3);
+  const [email = "", other = ""] = newAddresses(2);
+  const match = creating(team, "single");
+  const faults = [
+    await addFault(clerk.control, { match, kind: "fail", status: 504 }),
+    await addFault(clerk.control, {
+      match,
+      kind: "fail",
+      status: 422,
+      body: { errors: [{ code: "not_now", message: "Not now" }] },
+    }),
+  ];
+  assertRefused(await askToInvite(clients, team, [email]), 503, "clerk_unavailable");
+  for (const fault of faults) {
+    assert.equal(await fault.hits(), 1);
+    await fault.remove();
+  }
+  assertRefused(await askToInvite(clients, team, [other]), 409, "seats_full");
+
+  // The first call is worked off at last.
+  await clerk.invite(team.clerkId, email);
+  assert((await assertAgreement(clients, team)).invited.includes(email));
+});
+
 Deno.test("while Clerk invites nobody but shows its list, it is not asked for ever", async () => {
   const team = await createReadyTeam(200);
   const failing = await addFault(clerk.control, {
