@@ -3964,7 +3964,7 @@ comment on function public.attach_checkout_session(uuid,text) is 'Notes which Ch
 
 grant execute on function public.attach_checkout_session(uuid,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.attach_stripe_customer(p_organization_id uuid, p_stripe_customer_id text, p_actor text)
+CREATE OR REPLACE FUNCTION public.attach_stripe_customer(p_organization_id uuid, p_stripe_customer_id text, p_actor text, p_deleted_customer_id text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -3978,16 +3978,16 @@ begin
   insert into public.organization_subscriptions as current (organization_id, stripe_customer_id)
   values (p_organization_id, p_stripe_customer_id)
   on conflict (organization_id) do update set stripe_customer_id = p_stripe_customer_id
-  where current.stripe_customer_id is null;
+  where current.stripe_customer_id is null or current.stripe_customer_id = p_deleted_customer_id;
   select stripe_customer_id into customer_id
   from public.organization_subscriptions where organization_id = p_organization_id;
   return customer_id;
 end;
 $function$;
 
-comment on function public.attach_stripe_customer(uuid,text,text) is 'Ties a Stripe customer to an organization that has none and returns the one it has: the first wins. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+comment on function public.attach_stripe_customer(uuid,text,text,text) is 'Ties a Stripe customer to an organization that has none, or has p_deleted_customer_id, which Stripe says is deleted, and returns the one it has: the first wins. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
-grant execute on function public.attach_stripe_customer(uuid,text,text) to service_role;
+grant execute on function public.attach_stripe_customer(uuid,text,text,text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.begin_sweep()
  RETURNS jsonb

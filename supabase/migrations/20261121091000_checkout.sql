@@ -127,8 +127,12 @@ $$;
 comment on function public.start_checkout(uuid, text, text, text, integer, text, text, text) is
   'Decides whether an organization may buy its first seats and records the intent. Returns { seatChangeId: Stripe''s idempotency key, expiresAt: seconds since 1970, lookupKey, stripeCustomerId or null, organizationName }. Definer: the tables take no direct writes. Raises not_organization_admin (403), subscription_exists (409), seats_below_usage (409) and what private.require_approved() and private.require_plan() raise.';
 
-create function public.attach_stripe_customer(p_organization_id uuid, p_stripe_customer_id text, p_actor text)
-returns text
+create function public.attach_stripe_customer(
+  p_organization_id uuid,
+  p_stripe_customer_id text,
+  p_actor text,
+  p_deleted_customer_id text default null
+) returns text
 language plpgsql
 security definer
 set search_path = ''
@@ -141,15 +145,15 @@ begin
   insert into public.organization_subscriptions as current (organization_id, stripe_customer_id)
   values (p_organization_id, p_stripe_customer_id)
   on conflict (organization_id) do update set stripe_customer_id = p_stripe_customer_id
-  where current.stripe_customer_id is null;
+  where current.stripe_customer_id is null or current.stripe_customer_id = p_deleted_customer_id;
   select stripe_customer_id into customer_id
   from public.organization_subscriptions where organization_id = p_organization_id;
   return customer_id;
 end;
 $$;
 
-comment on function public.attach_stripe_customer(uuid, text, text) is
-  'Ties a Stripe customer to an organization that has none and returns the one it has: the first wins. Definer: the tables take no direct writes. Raises organization_not_found (404).';
+comment on function public.attach_stripe_customer(uuid, text, text, text) is
+  'Ties a Stripe customer to an organization that has none, or has p_deleted_customer_id, which Stripe says is deleted, and returns the one it has: the first wins. Definer: the tables take no direct writes. Raises organization_not_found (404).';
 
 create function public.attach_checkout_session(p_seat_change_id uuid, p_stripe_checkout_session_id text)
 returns text

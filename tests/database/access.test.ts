@@ -40,7 +40,7 @@ const WRITING = [
   "public.apply_stripe_event(jsonb, jsonb)",
   "public.approve_member(uuid, text, text)",
   "public.attach_checkout_session(uuid, text)",
-  "public.attach_stripe_customer(uuid, text, text)",
+  "public.attach_stripe_customer(uuid, text, text, text)",
   "public.begin_sweep()",
   "public.claim_organization_sync(uuid, text, integer)",
   "public.claim_seats(uuid, text, jsonb, boolean, text)",

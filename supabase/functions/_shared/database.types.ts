@@ -543,7 +543,12 @@ export type Database = {
         Returns: string;
       };
       "attach_stripe_customer": {
-        Args: { "p_actor": string; "p_organization_id": string; "p_stripe_customer_id": string };
+        Args: {
+          "p_actor": string;
+          "p_deleted_customer_id"?: string;
+          "p_organization_id": string;
+          "p_stripe_customer_id": string;
+        };
         Returns: string;
       };
       "begin_sweep": { Args: Record<PropertyKey, never>; Returns: Json };

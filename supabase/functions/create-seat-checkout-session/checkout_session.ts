@@ -22,7 +22,7 @@ export async function openCheckoutSession(
   purchase: Purchase,
   started: StartedCheckout,
 ): Promise<Stripe.Checkout.Session> {
-  const customer = started.stripeCustomerId ??
+  const customer = await livingCustomer(stripe, started) ??
     await createCustomer({ database, stripe }, purchase, started);
   const [price] = await Promise.all([
     findPrice(stripe, started.lookupKey),
@@ -92,6 +92,16 @@ async function createOnce<Created>(
   }));
 }
 
+/** The organization's customer, null without one and when it was deleted in Stripe. */
+async function livingCustomer(
+  stripe: Stripe,
+  { stripeCustomerId: id }: StartedCheckout,
+): Promise<string | null> {
+  if (id === null) return null;
+  const { deleted } = await stripeAnswer(stripe.customers.retrieve(id));
+  return deleted === true ? null : id;
+}
+
 async function createCustomer(
   { database, stripe }: Connections,
   { organizationId, actor }: Purchase,
@@ -99,18 +109,24 @@ async function createCustomer(
 ): Promise<string> {
   // An idempotency key is bound to its parameters (Stripe: idempotent requests), and a name may
   // change between two tries: so it is not among them. The organization's own key makes one customer
-  // of different wishes at once; the intent's is for when Stripe keeps an error under that one.
+  // of different wishes at once; the intent's is for when Stripe keeps an error, or a customer who
+  // is deleted by now, under that one.
   const create = (idempotencyKey: string) =>
     stripe.customers.create({ metadata: { organization_id: organizationId } }, { idempotencyKey });
-  const creation = create(`customer-${organizationId}`).catch((error: unknown) => {
-    if (!isKeptByStripe(error)) throw error;
-    return create(`customer-${started.seatChangeId}`);
-  });
+  const createAnother = () => create(`customer-${started.seatChangeId}`);
+  const deleted = started.stripeCustomerId;
+  const creation = deleted !== null
+    ? createAnother()
+    : create(`customer-${organizationId}`).catch((error: unknown) => {
+      if (!isKeptByStripe(error)) throw error;
+      return createAnother();
+    });
   const customer = await createOnce(database, started, creation);
   const attached = await answerOf(database.rpc("attach_stripe_customer", {
     p_organization_id: organizationId,
     p_stripe_customer_id: customer.id,
     p_actor: actor,
+    ...(deleted === null ? {} : { p_deleted_customer_id: deleted }),
   }));
   await stripeAnswer(stripe.customers.update(attached, { name: started.organizationName }));
   return attached;

@@ -98,6 +98,18 @@ Deno.test("the customer is made for the organization, under its name", async () 
   assert.equal(tied, customer.id);
 });
 
+Deno.test("a customer who was deleted in Stripe is replaced, and seats can be bought again", async () => {
+  const organization = await createOrganization(clients);
+  const { customerId } = await buySeats(clients, organization);
+  await stripe.customers.del(customerId);
+  await settled(clients, customerId);
+  assert.equal((await numbersOf(sql, organization)).limit, 0);
+
+  const again = await buySeats(clients, organization, { seats: 7 });
+  assert.notEqual(again.customerId, customerId);
+  assert.equal((await numbersOf(sql, organization)).limit, 7);
+});
+
 Deno.test("Checkout returns to the site unless told otherwise", async () => {
   const organization = await createOrganization(clients);
   const { sessionId } = await openCheckout(clients, organization);
