@@ -1898,12 +1898,14 @@ begin
   state.billing_period := coalesce(price.billing_period, case item #>> '{price,recurring,interval}'
     when 'month' then 'monthly' when 'year' then 'yearly' end, known.billing_period);
   state.quantity := coalesce((item ->> 'quantity')::integer, 0);
-  -- On the item, not on the subscription (Stripe: Subscription Item object).
-  state.current_period_start := to_timestamp((item ->> 'current_period_start')::bigint);
-  state.current_period_end := to_timestamp((item ->> 'current_period_end')::bigint);
+  -- On the item; in events of an API before 2025-03-31 on the subscription (Stripe: API changelog).
+  state.current_period_start := to_timestamp(
+    coalesce(item ->> 'current_period_start', p_subscription ->> 'current_period_start')::bigint);
+  state.current_period_end := to_timestamp(
+    coalesce(item ->> 'current_period_end', p_subscription ->> 'current_period_end')::bigint);
   state.pending_update := coalesce(jsonb_typeof(p_subscription -> 'pending_update') = 'object', false);
   state.cancel_at_period_end := coalesce((p_subscription ->> 'cancel_at_period_end')::boolean, false)
-    or coalesce(p_subscription ->> 'cancel_at' = item ->> 'current_period_end', false);
+    or coalesce(to_timestamp((p_subscription ->> 'cancel_at')::bigint) = state.current_period_end, false);
   state.stripe_created_at := to_timestamp((p_subscription ->> 'created')::bigint);
   return state;
 end;
@@ -3846,7 +3848,9 @@ declare
   subscription_id text := case
     when event_type like 'customer.subscription.%' then object ->> 'id'
     when event_type like 'checkout.session.%' then private.stripe_id(object -> 'subscription')
-    when event_type like 'invoice.%' then private.stripe_id(object #> '{parent,subscription_details,subscription}')
+    when event_type like 'invoice.%' then private.stripe_id(
+      -- As it was called before 2025-03-31 (Stripe: API changelog).
+      coalesce(object #> '{parent,subscription_details,subscription}', object -> 'subscription'))
   end;
   before public.organizations;
   verdict text := 'same';

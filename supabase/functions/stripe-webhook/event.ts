@@ -21,12 +21,14 @@ const status = z.enum([
   "paused",
 ]);
 
+// On the item; in events of an API before 2025-03-31 on the subscription (Stripe: API changelog).
+const period = { current_period_start: time.nullish(), current_period_end: time.nullish() };
+
 const item = z.object({
   id,
   // Metered prices have none. Postgres has no room for more.
   quantity: z.int32().nonnegative().nullish(),
-  current_period_start: time.nullish(),
-  current_period_end: time.nullish(),
+  ...period,
 });
 
 /** What an object must carry to be recorded; the rest may come or not (Stripe: API reference). */
@@ -37,7 +39,9 @@ const shapes = new Map<string, z.ZodType>([
       id,
       status,
       created: time,
+      cancel_at: time.nullish(),
       cancel_at_period_end: z.boolean().nullish(),
+      ...period,
       items: z.object({ data: z.array(item) }),
     }),
   ],
@@ -45,6 +49,7 @@ const shapes = new Map<string, z.ZodType>([
   [
     "invoice",
     z.object({
+      subscription: reference.nullish(),
       parent: z.object({
         subscription_details: z.object({ subscription: reference.nullish() }).nullish(),
       }).nullish(),
