@@ -348,7 +348,7 @@ begin
     update public.organization_members
     set held_until = null,
         status = case when clerk_membership_id is null and status = 'active' then 'requested' else status end,
-        role = coalesce(p_result ->> 'roleBefore', role)
+        role = case when role = p_result ->> 'role' then p_result ->> 'roleBefore' else role end
     where id = p_member_id and held_until is not null
       -- Where Clerk was asked by another as well, that one may still be let in.
       and coalesce(held_until = (p_result ->> 'heldUntil')::timestamptz, true);
@@ -363,4 +363,4 @@ end;
 $$;
 
 comment on function public.settle_member(uuid, jsonb, text) is
-  'Records how Clerk answered an approval, a change of role or a removal. p_result: { membership: { id, userId, email, role, createdAt, updatedAt }, removed: boolean }, or { refused: true, roleBefore: of a change of role, heldUntil: of an approval, as approve_member() returned it }: an approved member is then a request again, and the seat free, unless Clerk was asked for him twice. Returns the member. Definer: the tables take no direct writes. Raises member_not_found (404).';
+  'Records how Clerk answered an approval, a change of role or a removal. p_result: { membership: { id, userId, email, role, createdAt, updatedAt }, removed: boolean }, or { refused: true, role and roleBefore: of a change of role as start_member_change() returned them, heldUntil: of an approval, as approve_member() returned it }: an approved member is then a request again, and the seat free, unless Clerk was asked for him twice. Returns the member. Definer: the tables take no direct writes. Raises member_not_found (404).';

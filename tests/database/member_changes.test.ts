@@ -147,10 +147,7 @@ Deno.test("a role that takes a seat claims it first, gives it back when refused,
     assert.equal((await numbersOf(sql, organization)).used, 2);
     const { code } = await refusalIn(sql, (sql) => claimSeats(sql, organization, people(1)));
     assert.equal(code, "seats_full");
-    const refused = await settle(sql, change.memberId, {
-      refused: true,
-      roleBefore: change.roleBefore,
-    });
+    const refused = await settle(sql, change.memberId, { refused: true, ...change });
     assert.deepEqual(refused, { status: "active", role: "org:auditor", held: false });
 
     await claimSeats(sql, organization, people(1));
@@ -160,6 +157,22 @@ Deno.test("a role that takes a seat claims it first, gives it back when refused,
     );
     assert.equal(full.code, "seats_full");
   }));
+
+for (const role of ["org:member", null]) {
+  Deno.test(`a refused ${role === null ? "removal" : "change of role"} does not undo what Clerk has told meanwhile`, () =>
+    withTransaction(async (sql) => {
+      const { organization, member } = await withAuditors(sql);
+      await sql`update public.organization_members set role = 'org:auditor' where id = ${member.id}`;
+      const change = await startChange(sql, organization, member.userId, role);
+      // Somebody else has promoted him in Clerk, and its event has come.
+      await sql`update public.organization_members set role = 'org:admin' where id = ${member.id}`;
+
+      const refused = await settle(sql, change.memberId, { refused: true, ...change });
+
+      assert.deepEqual(refused, { status: "active", role: "org:admin", held: false });
+      assert.equal((await numbersOf(sql, organization)).used, 2);
+    }));
+}
 
 Deno.test("a change of role whose worker died is settled by what Clerk lists", () =>
   withTransaction(async (sql) => {

@@ -64,7 +64,7 @@ export async function recordGone(
 export async function recordRefusal(
   { database }: Dependencies,
   memberId: string,
-  before: { roleBefore: string } | { heldUntil: string | null },
+  before: { role: string | null; roleBefore: string } | { heldUntil: string | null },
   actor: string,
 ): Promise<void> {
   await answerOf(database.rpc("settle_member", {

@@ -104,10 +104,10 @@ function ask({ clerk }: Dependencies, { started: { role }, clerkOrgId, userId }:
 
 async function takeBack(
   dependencies: Dependencies,
-  { started: { memberId, roleBefore }, actor }: MemberChange,
+  { started: { memberId, role, roleBefore }, actor }: MemberChange,
   failure: Failure,
 ): Promise<ApiError> {
-  await recordRefusal(dependencies, memberId, { roleBefore }, actor);
+  await recordRefusal(dependencies, memberId, { role, roleBefore }, actor);
   return isRefusedWith(failure, CLERK_CODES.lastAdmin)
     ? ApiError.of("last_admin", "The organization would be left without an admin.")
     : toError(failure);
