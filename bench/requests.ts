@@ -3,6 +3,10 @@ import { headersOf } from "../tests/functions/clerk-webhook/deliveries.ts";
 import type { Clients } from "../tests/functions/clients.ts";
 import type { Organization } from "../tests/functions/organizations.ts";
 import { signatureOf } from "../tests/functions/stripe-webhook/deliveries.ts";
+import {
+  publishedEvent,
+  publishedSubscription,
+} from "../tests/functions/stripe-webhook/published_events.ts";
 import type { Load } from "./load.ts";
 
 /** A request that a function answers with 2xx, by the function's name. */
@@ -23,12 +27,19 @@ export async function requestsTo(
 ): Promise<Requests> {
   const authorization = `Bearer ${token}`;
   const json = { authorization, "content-type": "application/json" };
-  const stripeEvent = JSON.stringify({
-    id: `evt_${crypto.randomUUID()}`,
-    type: "customer.subscription.deleted",
-    created: Math.floor(Date.now() / 1000),
-    data: { object: { id: "sub_nobody", customer: "cus_nobody" } },
-  });
+  const purchase = {
+    organizationId: crypto.randomUUID(),
+    customerId: "cus_nobody",
+    subscriptionId: "sub_nobody",
+    at: Math.floor(Date.now() / 1000),
+  };
+  const stripeEvent = JSON.stringify(
+    publishedEvent(
+      purchase,
+      "customer.subscription.deleted",
+      publishedSubscription(purchase, 5, { status: "canceled" }),
+    ),
+  );
   const clerkEvent = JSON.stringify(
     membershipEvent(newCast(), { what: "created", who: "invitee", seconds: 60 }),
   );
