@@ -218,7 +218,9 @@ async function finish(world: World, { state }: Model, ending: string): Promise<v
   }
   await deliveries(clients);
   await passTime(world);
-  const first = await sweep(world);
+  let first = await sweep(world);
+  // It passes over an organization that somebody else is writing, says so, and is woken again.
+  for (let tries = 0; first?.more && tries < 3; tries++) first = await sweep(world);
   assert.equal(first?.failed, 0, `The sweep: ${JSON.stringify(first)}`);
   await limitTold(world);
   assert.deepEqual(await readInside(world), expectedInside(state), "Postgres, after the sweep");

@@ -167,6 +167,8 @@ export interface Sweep {
   readonly organizations: number;
   readonly failed: number;
   readonly drift: Readonly<Record<string, number>>;
+  /** Whether organizations are waiting that it has not come to. */
+  readonly more: boolean;
 }
 
 /** One sweep over all organizations; resolves to null when nobody knows how it went. */
